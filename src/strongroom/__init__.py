@@ -1,0 +1,1 @@
+"""Strongroom: a complete trusted research environment."""
