@@ -1,0 +1,112 @@
+"""Conditions about creating, entering and ending environments."""
+
+from __future__ import annotations
+
+from strongroom.domain.case import OK, Case, condition
+from strongroom.domain.conditions.data import data_mounted
+from strongroom.domain.environment import compile_plan
+from strongroom.domain.verdict import Allowed, Refused, Verdict
+from strongroom.policy.workflows import allows
+
+
+@condition
+def new_environment(case: Case) -> Verdict:
+    if case.act.body["id"] in case.project.environments:
+        return Refused("this environment id is taken", "Try again.")
+    return OK
+
+
+@condition
+def work_package_ready(case: Case) -> Verdict:
+    """Only a closed classification creates an environment, save the one first-assessment environment (P16, P45)."""
+    package = case.project.work_packages.get(case.act.body["work_package"])
+    if package is None:
+        return Refused("there is no such work package", "Create the work package first.", "workpackage.create")
+    alive = [
+        item
+        for item in case.project.environments.values()
+        if item.work_package == package.id and item.state not in ("destroyed", "ending")
+    ]
+    if package.tier is None:
+        if alive:
+            return Refused(
+                "the work package is not classified, and its first-assessment environment exists already",
+                "The Investigator, the Representatives and a Referee classify it first.",
+                "classification.opinion",
+            )
+        return Allowed("", (package.seq,))
+    if package.output_of:
+        return Refused("an output that is published needs no environment", "Use the release.")
+    if any(not item.assessment and item.tier == package.tier for item in alive):
+        return Refused("this work package has its environment", "One environment for each work package (P9).")
+    plan = compile_plan(case.act.body["id"], package.tier, package.datasets, assessment=False)
+    if isinstance(plan, Refused):
+        return plan
+    if not data_mounted(case.project, package.id):
+        return Refused(
+            "the data has not been deposited yet", "Deposit and mount it for assessment first.", "deposit.mount"
+        )
+    return Allowed("", package.closed_by)
+
+
+@condition
+def environment_exists(case: Case) -> Verdict:
+    item = case.project.environments.get(case.act.body["environment"])
+    if item is None or not allows("ENVIRONMENT", item.state, "environment.destroy"):
+        return Refused("there is no such environment to destroy", "Look at the project's environments again.")
+    return Allowed("", (item.seq,))
+
+
+@condition
+def environment_running(case: Case) -> Verdict:
+    item = case.project.environments.get(case.act.body["environment"])
+    if item is None or item.state != "running":
+        return Refused("this environment is not running", "Wait until it runs.")
+    return Allowed("", (item.seq,))
+
+
+@condition
+def environment_suspended(case: Case) -> Verdict:
+    item = case.project.environments.get(case.act.body["environment"])
+    if item is None or item.state != "suspended":
+        return Refused("this environment is not suspended", "Nothing needs doing.")
+    return Allowed("", (item.seq,))
+
+
+@condition
+def environment_open(case: Case) -> Verdict:
+    item = case.project.environments.get(case.act.body["environment"])
+    if item is None:
+        return Refused("there is no such environment in this project", "Open it from the project's page.")
+    if item.state != "running":
+        why = f": {item.reason}" if item.reason else ""
+        return Refused(f"this environment is {item.state}{why}", "The System Manager has been told. Your work is kept.")
+    return Allowed("", (item.seq,))
+
+
+@condition
+def analysis_allowed(case: Case) -> Verdict:
+    """No analysis before classification: only the Investigator looks into a first-assessment environment (P43, P45)."""
+    item = case.project.environments[case.act.body["environment"]]
+    if item.assessment and case.role != "investigator":
+        return Refused(
+            "the work package is not classified yet, so only the Investigator may look at the data",
+            "Wait for the classification; your environment follows it.",
+            "classification.opinion",
+        )
+    return OK
+
+
+@condition
+def environment_analyses(case: Case) -> Verdict:
+    """Outputs come from a classified environment with an output volume (P124)."""
+    item = case.project.environments.get(case.act.body["environment"])
+    if item is None or item.state not in ("running", "suspended"):
+        return Refused("there is no such environment", "Choose the environment your output was made in.")
+    if item.assessment:
+        return Refused(
+            "nothing leaves a first-assessment environment",
+            "Analyse in the classified environment.",
+            "classification.opinion",
+        )
+    return Allowed("", (item.seq,))

@@ -1,0 +1,1 @@
+"""The rules as data: what an auditor reads. Imports nothing of the product."""
