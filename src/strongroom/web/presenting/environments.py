@@ -1,0 +1,105 @@
+"""An environment as its page shows it: controls with who holds them, the probe grid, volumes and data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from strongroom.domain.project import Environment, Project
+from strongroom.policy.tiers import controls_for, matrix
+from strongroom.web.presenting.words import size, spoken, when
+
+ENFORCER_WORDS = {
+    "platform": "The platform",
+    "gateway": "The gateway",
+    "application": "This application",
+    "people": "People",
+}
+ORDER = {"broken": 0, "unknown": 1, "holds": 2}
+STATE_WORDS = {"broken": "Broken", "unknown": "Unknown", "holds": "Holds"}
+
+
+@dataclass(frozen=True)
+class ControlRow:
+    name: str
+    value: str
+    enforcer: str
+    source: str
+
+
+@dataclass(frozen=True)
+class ProbeCell:
+    """One probe: what it tried, whether the isolation held, and the evidence it brought back."""
+
+    name: str
+    state: str
+    words: str
+    evidence: str
+    about: str
+
+
+@dataclass(frozen=True)
+class VolumeRow:
+    mount: str
+    kind: str
+    size: str
+    encryption: str
+    state: str
+
+
+def control_rows(tier: int) -> tuple[ControlRow, ...]:
+    """Every control of a tier with the one who enforces it."""
+    rules = matrix()
+    return tuple(
+        ControlRow(spoken(name), spoken(value), ENFORCER_WORDS[rules[name].enforcer], rules[name].source)
+        for name, value in controls_for(tier).items()
+    )
+
+
+def probe_cells(results: tuple[Mapping[str, Any], ...]) -> tuple[ProbeCell, ...]:
+    """One cell for each probe, what is broken first. A state that is not known counts as unknown."""
+    cells = [_cell(result) for result in results]
+    return tuple(sorted(cells, key=lambda cell: (ORDER[cell.state], cell.name)))
+
+
+def _cell(result: Mapping[str, Any]) -> ProbeCell:
+    name = str(result.get("probe") or result.get("name") or "probe")
+    state = str(result.get("state") or result.get("outcome") or "unknown")
+    state = state if state in ORDER else "unknown"
+    evidence = result.get("evidence") or "No evidence was brought back."
+    about = str(result.get("claim") or result.get("words") or "")
+    return ProbeCell(spoken(name), state, STATE_WORDS[state], _flat(evidence), about)
+
+
+def _flat(evidence: object) -> str:
+    if isinstance(evidence, Mapping):
+        return "\n".join(f"{spoken(str(key))}: {value}" for key, value in evidence.items())
+    if isinstance(evidence, list | tuple):
+        return "\n".join(str(item) for item in evidence)
+    return str(evidence)
+
+
+def probe_summary(cells: tuple[ProbeCell, ...]) -> dict[str, int]:
+    """How many probes hold, are broken or unknown."""
+    return {state: sum(cell.state == state for cell in cells) for state in ("holds", "broken", "unknown")}
+
+
+def volume_rows(project: Project, environment: Environment) -> tuple[VolumeRow, ...]:
+    """Volumes of one environment, by where they are mounted."""
+    rows = []
+    for mount, name in sorted(environment.volumes.items()):
+        volume = project.volumes.get(name, {})
+        gone = volume.get("destroyed")
+        state = f"Key destroyed {when(str(gone.get('at', '')))}".strip() if gone else "In use"
+        amount = volume.get("size")
+        rows.append(
+            VolumeRow(
+                mount,
+                spoken(str(volume.get("kind", "volume"))),
+                size(amount) if isinstance(amount, int) else "",
+                str(volume.get("method", volume.get("encryption", "not stated"))),
+                state,
+            )
+        )
+    return tuple(rows)
