@@ -1,0 +1,1 @@
+"""Clients that people run on machines of their own."""
