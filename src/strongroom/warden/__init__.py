@@ -1,0 +1,1 @@
+"""The one process with power on a host: it witnesses acts, keeps the record, and brings about what the record allows."""
