@@ -102,6 +102,7 @@ class Environment:
     volumes: dict[str, str] = field(default_factory=dict)
     moved: list[Mapping[str, Any]] = field(default_factory=list)
     drift: tuple[str, ...] = ()
+    probe_asked: int = 0
 
 
 @dataclass
@@ -385,7 +386,12 @@ def _environment_moves(state: Project, entry: Entry) -> None:
 def _probed(state: Project, entry: Entry) -> None:
     item = state.environments[entry.body["environment"]]
     item.probes, item.results = entry.body["summary"], tuple(entry.body["results"])
-    item.drift, item.probed_at = tuple(entry.body["drift"]), entry.at
+    item.drift, item.probed_at, item.probe_asked = tuple(entry.body["drift"]), entry.at, 0
+
+
+@step("environment.probe")
+def _probe_asked(state: Project, entry: Entry) -> None:
+    state.environments[entry.body["environment"]].probe_asked = entry.seq
 
 
 @step("volume.created")

@@ -1,0 +1,289 @@
+"""Which doors the warden has and what each answers (the contract is ``orders.protocol``)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from strongroom import ledger
+from strongroom.domain.acts import Act, Actor, Entry
+from strongroom.domain.evidence import evidence, roles_of
+from strongroom.domain.project import Project
+from strongroom.domain.verdict import Refused
+from strongroom.orders.protocol import LARGEST_BLOB, Order, Outcome
+from strongroom.policy import tiers
+from strongroom.warden.decide import Desk, NotReady, new_secret
+from strongroom.warden.entry import COOKIE, Entrance
+from strongroom.warden.hands import Hands
+from strongroom.warden.record import stamp
+from strongroom.warden.server import Door, Reply, Request
+from strongroom.warden.tokens import TokenError
+from strongroom.warden.works import outputs
+from strongroom.warden.works.environments import MEGABYTE, documents_volume, own_volume
+
+STATUS = {"done": 200, "refused": 403, "fresh_login_needed": 403, "unauthorised": 401, "malformed": 400}
+DOCUMENTS = 64 * MEGABYTE
+SEAL_SECONDS = 100
+
+
+class Doors:
+    """The handlers, over the desk (judging), the hands (doing) and the entrance (tickets)."""
+
+    def __init__(self, desk: Desk, hands: Hands, entrance: Entrance) -> None:
+        self.desk, self.hands, self.entrance = desk, hands, entrance
+        self.record = hands.record
+        self.staging: Path = hands.layout.run / "warden" / "staging"
+
+    def orders(self) -> tuple[Door, ...]:
+        """For the web and the worker."""
+        return (
+            Door("POST", "/orders", self.order),
+            Door("PUT", "/blobs/([0-9a-f]{64})", self.blob, LARGEST_BLOB),
+            Door("GET", "/feed", self.feed),
+            Door("GET", "/documents/([0-9a-f]{64})", self.document),
+            Door("GET", "/outputs/([a-z0-9-]+)", self.outputs),
+            Door("GET", "/previews/([a-z0-9-]+)", self.preview),
+            Door("GET", r"/releases/([a-z0-9-]+)/([^/]+)", self.released),
+            Door("GET", "/checkpoint", self.checkpoint),
+            Door("GET", "/key", lambda _: Reply.of({"key": self.hands.public_key})),
+        )
+
+    def entries(self) -> tuple[Door, ...]:
+        """For the gateway: knows nothing but tickets."""
+        return (Door("GET", "/check", self.check), Door("POST", "/enter", self.enter))
+
+    def deposits(self) -> tuple[Door, ...]:
+        """For the receivers: each speaks of its own deposit with the depositor's secret."""
+        return (
+            Door("POST", "/deposits/([a-z0-9-]+)/open", self.deposit_open),
+            Door("POST", "/deposits/([a-z0-9-]+)/check", self.deposit_check),
+            Door("POST", "/deposits/([a-z0-9-]+)/complete", self.deposit_complete),
+        )
+
+    # Orders and reading ---------------------------------------------------------------------------------------
+    def order(self, request: Request) -> Reply:
+        raw = request.json()
+        act = Act(str(raw["act"]["kind"]), str(raw["act"]["project"]), dict(raw["act"]["body"]))
+        order = Order(act, str(raw["key"]), str(raw["access_token"]), str(raw["id_token"]), str(raw["address"]))
+        outcome = self.desk.decide(order)
+        return Reply.of(outcome.to_json(), STATUS[outcome.status])
+
+    def blob(self, request: Request) -> Reply:
+        self._actor(request)
+        digest = hashlib.sha256(request.body).hexdigest()
+        if digest != request.match[1]:
+            return Reply.of({"reason": "the bytes have another hash: send the file again"}, 400)
+        self.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self.staging / digest).write_bytes(request.body)
+        return Reply.of({"sha256": digest})
+
+    def feed(self, request: Request) -> Reply:
+        after, limit = int(request.query.get("after", "0")), int(request.query.get("limit", "500"))
+        return Reply.of({"entries": [entry.to_json() for entry in self.record.entries(after, limit)]})
+
+    def document(self, request: Request) -> Reply:
+        digest = request.match[1]
+        actor = self._actor(request)
+        for name in self.record.projects():
+            state = self.record.state(name)
+            if any(one.document and one.document["sha256"] == digest for one in state.agreements.values()):
+                allowed = {"programme_manager", "project_manager", "representative", "investigator", "auditor"}
+                self._may_read(state, actor, allowed, "document", digest)
+                return Reply(
+                    200,
+                    (self.hands.volumes.open(documents_volume(name)) / digest).read_bytes(),
+                    "application/octet-stream",
+                )
+        return Reply.of({"reason": "there is no such document"}, 404)
+
+    def outputs(self, request: Request) -> Reply:
+        environment = request.match[1]
+        actor = self._actor(request)
+        project = self.record.project_of("environments", environment)
+        if not project:
+            return Reply.of({"reason": "there is no such environment"}, 404)
+        self._may_read(self.record.state(project), actor, {"researcher", "investigator"}, "outputs", environment)
+        found = self.hands.volumes.sha256_tree(own_volume(environment, "output"))
+        return Reply.of({"files": [{"name": one.name, "size": one.size} for one in found.files]})
+
+    def preview(self, request: Request) -> Reply:
+        name = request.match[1]
+        actor = self._actor(request)
+        project = self.record.project_of("requests", name)
+        if not project:
+            return Reply.of({"reason": "there is no such egress request"}, 404)
+        state = self.record.state(project)
+        item = state.requests[name]
+        allowed = {"investigator", "representative", "referee", *(["researcher"] if item.author == actor.id else [])}
+        self._may_read(state, actor, allowed, "preview", name)
+        if item.state not in ("review", "approved"):
+            return Reply.of({"reason": f"there is nothing to see while the request is {item.state}"}, 409)
+        return Reply(200, outputs.preview(self.hands, item))
+
+    def released(self, request: Request) -> Reply:
+        name, file = request.match[1], request.match[2]
+        project = self.record.project_of("requests", name)
+        item = self.record.state(project).requests[name] if project else None
+        if item is None or item.state != "released" or file not in {str(one["name"]) for one in item.frozen}:
+            return Reply.of({"reason": "nothing of that name is published"}, 404)
+        content = (outputs.release_folder(self.hands, name) / file).read_bytes()
+        known = {str(one["name"]): one["sha256"] for one in item.frozen}
+        if hashlib.sha256(content).hexdigest() != known[file]:
+            return Reply.of({"reason": "the bytes are not the reviewed ones any more: they are withheld"}, 409)
+        return Reply(200, content, "application/octet-stream")
+
+    def checkpoint(self, _: Request) -> Reply:
+        with self.record.reading() as db:
+            newest = ledger.latest(db.execute)
+        return Reply(200, newest[1].encode() if newest else b"", "text/plain; charset=utf-8")
+
+    def _actor(self, request: Request) -> Actor:
+        try:
+            return self.desk.verifier.actor(request.bearer, self.desk.clock().timestamp())
+        except TokenError as error:
+            raise ValueError(str(error)) from error
+
+    def _may_read(self, state: Project, actor: Actor, allowed: set[str], what: str, subject: str) -> None:
+        """Record the reading, or its refusal; ValueError when refused."""
+        held = [role for role in roles_of(actor, state) if role in allowed]
+        now = stamp(self.desk.clock())
+        reason = "" if held else "your roles in this project do not let you see this"
+        entry = Entry(
+            0,
+            now,
+            actor,
+            f"read.{what}",
+            state.id,
+            {"subject": subject},
+            role=held[0] if held else "",
+            policy=tiers.digest(),
+            outcome="done" if held else "refused",
+            reason=reason,
+        )
+        with self.record.transaction() as db:
+            self.record.append(db, entry)
+        if not held:
+            raise ValueError(reason)
+
+    # What acts need before, and give after -----------------------------------------------------------------------
+    def keep_document(self, order: Order, _: Actor) -> None:
+        """Put a handed-over agreement into the project's document volume before the act that names it is kept (P87)."""
+        document = order.act.body["document"]
+        if not re.fullmatch("[0-9a-f]{64}", str(document["sha256"])):
+            raise NotReady("the document's hash is not a SHA-256")
+        staged = self.staging / document["sha256"]
+        if not staged.exists() or staged.stat().st_size != document["size"]:
+            raise NotReady("the signed copy did not arrive")
+        volume = documents_volume(order.act.project)
+        root = self.hands.make_volume(order.act.project, volume, "", "/documents", "document", DOCUMENTS, 0, 0o700)
+        target = root / document["sha256"]
+        target.write_bytes(staged.read_bytes())
+        target.chmod(0o444)
+        staged.unlink()
+
+    def give_token(self, db: Any, order: Order, actor: Actor, _: object) -> Mapping[str, Any]:
+        """The opening token of a deposit: one use; an earlier one and its upload secret die (P96, P97)."""
+        deposit = order.act.body["deposit"]
+        token, mark = new_secret()
+        db.execute("DELETE FROM deposit_secret WHERE deposit = ?", (deposit,))
+        db.execute("INSERT INTO deposit_secret (deposit, opening, upload) VALUES (?, ?, '')", (deposit, mark))
+        return {"token": token, "url": f"https://{self.hands.layout.deposit_host(deposit)}"}
+
+    # Deposits -------------------------------------------------------------------------------------------------
+    def deposit_open(self, request: Request) -> Reply:
+        """Exchange the opening token, once, for the secret that this upload is bound to."""
+        deposit = request.match[1]
+        with self.record.transaction() as db:
+            row = db.execute("SELECT opening FROM deposit_secret WHERE deposit = ?", (deposit,)).fetchone()
+            if row is None or not row[0] or row[0] != request.json()["token_sha256"]:
+                return Reply.of(
+                    {"reason": "this token does not count, or was used: ask for a new one on the deposit's page"}, 401
+                )
+            secret, mark = new_secret()
+            db.execute("UPDATE deposit_secret SET opening = '', upload = ? WHERE deposit = ?", (mark, deposit))
+        return Reply.of({"secret": secret})
+
+    def _uploader(self, deposit: str, mark: str) -> bool:
+        with self.record.reading() as db:
+            row = db.execute("SELECT upload FROM deposit_secret WHERE deposit = ?", (deposit,)).fetchone()
+        return bool(row and row[0] and row[0] == mark)
+
+    def deposit_check(self, request: Request) -> Reply:
+        """Whether an upload secret counts now."""
+        good = self._uploader(request.match[1], str(request.json()["token_sha256"]))
+        return Reply.of({"counts": good}, 200 if good else 401)
+
+    def deposit_complete(self, request: Request) -> Reply:
+        """Mark the deposit complete with its upload secret; answers with the signed receipt once it is sealed."""
+        deposit = request.match[1]
+        if not self._uploader(deposit, str(request.json()["token_sha256"])):
+            return Reply.of({"reason": "this upload does not count any more"}, 401)
+        project = self.record.project_of("deposits", deposit)
+        state = self.record.state(project)
+        item = state.deposits[deposit]
+        if item.state == "waiting":
+            person = state.datasets[item.dataset].representative
+            member = state.members.get(("representative", person))
+            actor = Actor("person", person, member.name if member else "")
+            act = Act("deposit.complete", project, {"deposit": deposit})
+            outcome = self.complete(act, actor)
+            if not outcome.done:
+                return Reply.of({"reason": outcome.reason}, 403)
+        return self._receipt(project, deposit)
+
+    def complete(self, act: Act, actor: Actor) -> Outcome:
+        """Keep a completion that came with the upload secret instead of the person's token."""
+        now = self.desk.clock()
+        with self.record.transaction() as db:
+            verdict = evidence(act, actor, self.record.state(act.project), now)
+            refused = isinstance(verdict, Refused)
+            reason = verdict.reason if isinstance(verdict, Refused) else ""
+            entry = Entry(
+                0,
+                stamp(now),
+                actor,
+                act.kind,
+                act.project,
+                act.body,
+                "representative",
+                act.digest,
+                tiers.digest(),
+                "refused" if refused else "done",
+                reason,
+            )
+            kept = self.record.append(db, entry)
+            if not refused:
+                db.execute("DELETE FROM deposit_secret WHERE deposit = ?", (act.body["deposit"],))
+        return Outcome("refused" if refused else "done", kept, reason)
+
+    def _receipt(self, project: str, deposit: str) -> Reply:
+        ends = time.monotonic() + SEAL_SECONDS
+        while time.monotonic() < ends:
+            item = self.record.state(project).deposits[deposit]
+            if item.receipt is not None:
+                return Reply.of({"receipt": dict(item.receipt)})
+            with self.record.changed:
+                self.record.changed.wait(1.0)
+        return Reply.of({"reason": "the deposit is complete but is still being hashed: see its page"}, 202)
+
+    # Entry ----------------------------------------------------------------------------------------------------
+    def check(self, request: Request) -> Reply:
+        host = request.headers.get("x-environment-host", "")
+        address = request.headers.get("x-forwarded-for", "")
+        passage = self.entrance.check(request.headers.get("cookie", ""), host, address)
+        return Reply(passage.status, passage.words.encode(), "text/plain; charset=utf-8")
+
+    def enter(self, request: Request) -> Reply:
+        host = request.headers.get("x-environment-host", "")
+        ticket = parse_qs(request.body.decode("ascii", "replace")).get("ticket", [""])[0]
+        passage = self.entrance.enter(ticket, host, request.headers.get("x-forwarded-for", ""))
+        headers: tuple[tuple[str, str], ...] = ()
+        if passage.cookie:
+            cookie = f"{COOKIE}={passage.cookie}; Path=/; Secure; HttpOnly; SameSite=Strict"
+            headers = (("Set-Cookie", cookie), ("Location", "/"))
+        return Reply(passage.status, passage.words.encode(), "text/plain; charset=utf-8", headers)

@@ -1,0 +1,107 @@
+"""What the reconcile loop works with: the record, the volumes, the platform, and the keys that sign."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from strongroom.domain.acts import Entry
+from strongroom.domain.project import Project
+from strongroom.layout import Layout
+from strongroom.platforms.protocol import Platform
+from strongroom.warden.record import Record
+from strongroom.warden.volumes import VolumeStore
+
+
+def signing_key(path: Path) -> Ed25519PrivateKey:
+    """The warden's own key, made at the first start; only root can read it."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        fresh = path.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(made)
+        fresh.replace(path)
+    return Ed25519PrivateKey.from_private_bytes(path.read_bytes())
+
+
+@dataclass
+class Hands:
+    """Everything a piece of work may use; the handlers in ``works`` are plain functions of this and an id."""
+
+    layout: Layout
+    record: Record
+    volumes: VolumeStore
+    platform: Platform
+    key: Ed25519PrivateKey
+    image: Callable[[], str]
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    receivers: dict[str, Any] = field(default_factory=dict)
+
+    def fact(self, kind: str, project: str, /, **body: Any) -> Entry:
+        """State a fact in the record."""
+        return self.record.fact(kind, project, self.clock(), **body)
+
+    def state(self, project: str) -> Project:
+        return self.record.state(project)
+
+    @property
+    def public_key(self) -> str:
+        """The warden's public key, base64."""
+        return base64.b64encode(self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+
+    def signed(self, content: dict[str, Any]) -> dict[str, Any]:
+        """The content with the warden's public key and its signature over the canonical JSON of all the rest."""
+        whole = {**content, "key": self.public_key}
+        signature = self.key.sign(rfc8785.dumps(whole))
+        return {**whole, "signature": base64.b64encode(signature).decode()}
+
+    def make_volume(
+        self,
+        project: str,
+        volume: str,
+        environment: str,
+        mount: str,
+        kind: str,
+        size: int,
+        owner: int,
+        mode: int = 0o700,
+    ) -> Path:
+        """Make a volume and say so in the record, once."""
+        known = volume in self.state(project).volumes
+        path = self.volumes.create(volume, kind, size, owner, mode)
+        if not known:
+            self.fact(
+                "volume.created",
+                project,
+                volume=volume,
+                environment=environment,
+                mount=mount,
+                kind=kind,
+                size=size,
+                encryption=self.volumes.capability(),
+            )
+        return path
+
+    def destroy_volume(self, project: str, volume: str) -> None:
+        """Destroy a volume's key and then the volume, and say so in the record, once."""
+        if "destroyed" in self.state(project).volumes.get(volume, {}):
+            return
+        gone = self.volumes.destroy(volume)
+        self.fact(
+            "volume.destroyed",
+            project,
+            volume=volume,
+            kind=gone.kind,
+            destroyed_at=gone.destroyed_at,
+            key_id=gone.key_id,
+            method=gone.method,
+        )

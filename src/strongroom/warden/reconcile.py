@@ -1,0 +1,72 @@
+"""The loop that brings the world to the record: looks, works, and looks again; kill it anywhere and it converges."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+
+from strongroom.domain.work import Work, pending
+from strongroom.warden.hands import Hands
+from strongroom.warden.works import HANDLERS
+
+LOOK_SECONDS = 5.0
+RETRY_SECONDS = 10.0
+PROBE_EVERY = timedelta(hours=1)
+log = logging.getLogger("warden")
+
+
+class Reconciler:
+    """Runs pending work, a few things at a time, one thing at a time for each subject."""
+
+    def __init__(self, hands: Hands) -> None:
+        self._hands = hands
+        self._pool = ThreadPoolExecutor(3, thread_name_prefix="work")
+        self._busy: dict[str, Future[None]] = {}
+        self._not_before: dict[Work, float] = {}
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Look after every change of the record, and every few seconds."""
+        while not self._stop.is_set():
+            self.look()
+            with self._hands.record.changed:
+                self._hands.record.changed.wait(LOOK_SECONDS if not self._busy else 0.5)
+
+    def stop(self) -> None:
+        """Stop looking; work under way is finished."""
+        self._stop.set()
+        with self._hands.record.changed:
+            self._hands.record.changed.notify_all()
+        self._pool.shutdown(wait=True)
+
+    def look(self) -> None:
+        """Start what is pending and not under way."""
+        self._busy = {subject: work for subject, work in self._busy.items() if not work.done()}
+        now = self._hands.clock().timestamp()
+        for project in self._hands.record.projects():
+            if project in self._busy:
+                continue
+            for work in pending(self._hands.state(project)):
+                if project not in self._busy and self._not_before.get(work, 0) <= now:
+                    self._busy[project] = self._pool.submit(self._do, work)
+                    if work.kind not in QUICK:
+                        break
+                    self._busy[project].result()
+                    del self._busy[project]
+
+    def _do(self, work: Work) -> None:
+        try:
+            HANDLERS[work.kind](self._hands, work.project, work.subject)
+            self._not_before.pop(work, None)
+        except Exception:
+            log.exception("%s of %s did not succeed; it is tried again", work.kind, work.subject)
+            self._not_before[work] = self._hands.clock().timestamp() + RETRY_SECONDS
+        if work.kind in STEADY:
+            self._not_before[work] = self._hands.clock().timestamp() + LOOK_SECONDS - 1
+
+
+# Kept true rather than done once: looked at again every few seconds.
+STEADY = {"environment.keep", "environment.freeze", "deposit.receive", "deposit.discard", "egress.discard"}
+QUICK = STEADY

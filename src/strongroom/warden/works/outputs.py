@@ -1,0 +1,128 @@
+"""Egress requests: a frozen copy, first checks in a throwaway container, and release of the very bytes that were reviewed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from strongroom.domain.acts import Entry
+from strongroom.domain.project import Request
+from strongroom.warden.hands import Hands
+from strongroom.warden.volumes.freeze import Limits
+from strongroom.warden.volumes.freeze import freeze as freeze_files
+from strongroom.warden.works.environments import MEGABYTE, own_volume
+
+ROOM = 160 * MEGABYTE
+
+
+def sealed_volume(request: str) -> str:
+    """Volume that holds the frozen copy; no environment mounts it."""
+    return f"{request}-sealed"
+
+
+def freeze(hands: Hands, project: str, request: str) -> None:
+    """Copy the named files out of the output volume; from here on only the copy counts."""
+    item = hands.state(project).requests[request]
+    source = hands.volumes.open(own_volume(item.environment, "output"))
+    root = hands.make_volume(project, sealed_volume(request), "", "", "output", ROOM, 0, 0o700)
+    target = root / "files"
+    if target.exists():
+        shutil.rmtree(target)
+    target.mkdir()
+    frozen = freeze_files(source, target, Limits(), only=frozenset(item.files))
+    refused = [{"name": one.name, "reason": one.reason} for one in frozen.refused]
+    missing = sorted(set(item.files) - {one.name for one in frozen.files})
+    if missing or not frozen.files:
+        hands.destroy_volume(project, sealed_volume(request))
+        words = f"not copied: {', '.join(missing)[:500]}"
+        hands.fact("egress.refused", project, request=request, reason=words, refused=refused)
+        return
+    files = [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in frozen.files]
+    hands.fact("egress.frozen", project, request=request, files=files, digest=frozen.digest, refused=refused)
+
+
+def check(hands: Hands, project: str, request: str) -> None:
+    """First checks and the drawings for reviewers, both made in the throwaway container; only digests and verdicts are recorded."""
+    files = hands.volumes.open(sealed_volume(request)) / "files"
+    result = json.loads(hands.platform.check(hands.image(), files, "check"))
+    findings = [_without_values(finding) for finding in result["findings"]]
+    checks = {"verdict": result["verdict"], "profile": result["profile"], "findings": findings}
+    hands.fact("egress.checked", project, request=request, checks=checks)
+
+
+def _without_values(finding: dict[str, Any]) -> dict[str, Any]:
+    kept = ("rule", "source", "severity", "file", "locator", "words", "mend")
+    return {name: finding[name] for name in kept if name in finding}
+
+
+def preview(hands: Hands, item: Request) -> bytes:
+    """What the throwaway container draws of the frozen files; kept nowhere."""
+    files = hands.volumes.open(sealed_volume(item.id)) / "files"
+    return hands.platform.check(hands.image(), files, "render")
+
+
+def release_folder(hands: Hands, request: str) -> Path:
+    """Where published bytes lie, for anybody."""
+    return hands.layout.state_of("warden") / "releases" / request
+
+
+def release(hands: Hands, project: str, request: str) -> None:
+    """Publish the reviewed bytes with a signed record bound to them by hash."""
+    state = hands.state(project)
+    item = state.requests[request]
+    files = hands.volumes.open(sealed_volume(request)) / "files"
+    shelf = release_folder(hands, request)
+    fresh = shelf.with_name(f"{request}.new")
+    if fresh.exists():
+        shutil.rmtree(fresh)
+    fresh.mkdir(parents=True)
+    frozen = freeze_files(files, fresh, Limits())
+    if frozen.digest != item.digest:
+        shutil.rmtree(fresh)
+        raise ValueError("the frozen copy is not what was reviewed: nothing was released")
+    if shelf.exists():
+        shutil.rmtree(shelf)
+    fresh.rename(shelf)
+    released = next(entry for entry in reversed(state.history) if _is_release_of(entry, request))
+    record = hands.signed(
+        {
+            "request": request,
+            "project": project,
+            "work_package": item.work_package,
+            "tier": item.tier,
+            "files": [dict(one) for one in item.frozen],
+            "digest": item.digest,
+            "description": item.description,
+            "script": item.script,
+            "checks": {
+                "verdict": item.checks["verdict"],
+                "profile": item.checks["profile"],
+                "findings": len(item.checks["findings"]),
+            },
+            "reviews": [
+                {"role": one.role, "name": one.name, "tier": one.tier, "decision": one.decision, "entry": one.seq}
+                for one in item.reviews
+            ],
+            "released_by": released.actor.name,
+            "entry": released.seq,
+            "policy": released.policy,
+            "at": hands.clock().isoformat(timespec="seconds"),
+        }
+    )
+    hands.fact("egress.released", project, request=request, record=record)
+
+
+def _is_release_of(entry: Entry, request: str) -> bool:
+    return entry.kind == "egress.release" and entry.outcome == "done" and entry.body["request"] == request
+
+
+def discard(hands: Hands, project: str, request: str) -> None:
+    """Destroy the frozen copy of a request that does not leave, and what a cut-off release may have left."""
+    shelf = release_folder(hands, request)
+    for folder in (shelf, shelf.with_name(f"{request}.new")):
+        shutil.rmtree(folder, ignore_errors=True)
+    volume = sealed_volume(request)
+    if volume in hands.state(project).volumes:
+        hands.destroy_volume(project, volume)
