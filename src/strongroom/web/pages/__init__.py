@@ -1,0 +1,1 @@
+"""Pages by subject: each module has ``urlpatterns``, found by ``web.urls``."""
