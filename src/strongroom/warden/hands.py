@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from strongroom.domain.acts import Entry
 from strongroom.domain.project import Project
 from strongroom.layout import Layout
-from strongroom.platforms.protocol import Platform
+from strongroom.platforms.protocol import EnvironmentSpec, Platform
 from strongroom.warden.record import Record
 from strongroom.warden.volumes import VolumeStore
 
@@ -43,6 +43,8 @@ class Hands:
     platform: Platform
     key: Ed25519PrivateKey
     image: Callable[[], str]
+    probe: Callable[[EnvironmentSpec], list[dict[str, Any]]]
+    check: Callable[[Path, str], bytes]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     receivers: dict[str, Any] = field(default_factory=dict)
 

@@ -13,6 +13,7 @@ from strongroom.warden.works import HANDLERS
 
 LOOK_SECONDS = 5.0
 RETRY_SECONDS = 10.0
+KEEP_SECONDS = {"environment.keep": 20.0, "environment.freeze": 20.0}
 PROBE_EVERY = timedelta(hours=1)
 log = logging.getLogger("warden")
 
@@ -64,7 +65,7 @@ class Reconciler:
             log.exception("%s of %s did not succeed; it is tried again", work.kind, work.subject)
             self._not_before[work] = self._hands.clock().timestamp() + RETRY_SECONDS
         if work.kind in STEADY:
-            self._not_before[work] = self._hands.clock().timestamp() + LOOK_SECONDS - 1
+            self._not_before[work] = self._hands.clock().timestamp() + KEEP_SECONDS.get(work.kind, LOOK_SECONDS - 1)
 
 
 # Kept true rather than done once: looked at again every few seconds.

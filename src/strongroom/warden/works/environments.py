@@ -180,7 +180,7 @@ def _move_data(hands: Hands, state: Project, item: Environment) -> None:
 def look(hands: Hands, spec: EnvironmentSpec) -> dict[str, Any]:
     """Compare asked with running and run every probe; ``broken`` names what does not hold at this tier."""
     observed = hands.platform.observe(spec)
-    results = hands.platform.probe(spec)
+    results = hands.probe(spec)
     summary = {state: sum(one["state"] == state for one in results) for state in ("holds", "broken", "unknown")}
     counts = ("broken", "unknown") if spec.tier >= NO_FAULTS_AT else ("broken",)
     broken = [one["probe"] for one in results if one["state"] in counts]
@@ -189,21 +189,21 @@ def look(hands: Hands, spec: EnvironmentSpec) -> dict[str, Any]:
 
 
 def keep(hands: Hands, project: str, environment: str) -> None:
-    """Make sure that it runs, as after a restart of the host, and is not frozen any more."""
+    """Make sure that it runs as asked, as after a restart of the host, and is not frozen any more."""
     state = hands.state(project)
-    phase = hands.platform.phase(environment)
-    if phase == "running":
-        return
-    if phase == "suspended":
+    spec = spec_of(hands, state, state.environments[environment])
+    observed = hands.platform.observe(spec)
+    if observed.phase == "suspended":
         hands.platform.resume(environment)
-    else:
-        hands.platform.apply(spec_of(hands, state, state.environments[environment]))
+    elif observed.phase not in ("ready", "starting"):
+        hands.platform.apply(spec)
+    elif observed.drift:
+        probe(hands, project, environment)
 
 
 def freeze(hands: Hands, project: str, environment: str) -> None:
     """Freeze a suspended environment; nothing in it is lost."""
-    if hands.platform.phase(environment) == "running":
-        hands.platform.suspend(environment)
+    hands.platform.suspend(environment)
 
 
 def probe(hands: Hands, project: str, environment: str) -> None:

@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from strongroom.deposit.manifest import Manifest
 from strongroom.domain.acts import Entry
 from strongroom.domain.project import Request
 from strongroom.warden.hands import Hands
-from strongroom.warden.volumes.freeze import Limits
 from strongroom.warden.volumes.freeze import freeze as freeze_files
 from strongroom.warden.works.environments import MEGABYTE, own_volume
 
@@ -28,25 +28,27 @@ def freeze(hands: Hands, project: str, request: str) -> None:
     source = hands.volumes.open(own_volume(item.environment, "output"))
     root = hands.make_volume(project, sealed_volume(request), "", "", "output", ROOM, 0, 0o700)
     target = root / "files"
-    if target.exists():
-        shutil.rmtree(target)
-    target.mkdir()
-    frozen = freeze_files(source, target, Limits(), only=frozenset(item.files))
-    refused = [{"name": one.name, "reason": one.reason} for one in frozen.refused]
-    missing = sorted(set(item.files) - {one.name for one in frozen.files})
-    if missing or not frozen.files:
+    shutil.rmtree(target, ignore_errors=True)
+    whole = freeze_files(source, target)
+    chosen = Manifest.of(one for one in whole.files if one.name in item.files)
+    for one in whole.files:
+        if one.name not in item.files:
+            (target / one.name).unlink()
+    refused = [{"name": one.name, "reason": one.reason} for one in whole.refused if one.name in item.files]
+    missing = sorted(set(item.files) - {one.name for one in chosen.files})
+    if missing:
         hands.destroy_volume(project, sealed_volume(request))
-        words = f"not copied: {', '.join(missing)[:500]}"
-        hands.fact("egress.refused", project, request=request, reason=words, refused=refused)
+        words = "; ".join(f"{one['name']}: {one['reason']}" for one in refused) or f"not found: {', '.join(missing)}"
+        hands.fact("egress.refused", project, request=request, reason=words[:1000], refused=refused)
         return
-    files = [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in frozen.files]
-    hands.fact("egress.frozen", project, request=request, files=files, digest=frozen.digest, refused=refused)
+    files = [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in chosen.files]
+    hands.fact("egress.frozen", project, request=request, files=files, digest=chosen.digest, refused=refused)
 
 
 def check(hands: Hands, project: str, request: str) -> None:
     """First checks and the drawings for reviewers, both made in the throwaway container; only digests and verdicts are recorded."""
     files = hands.volumes.open(sealed_volume(request)) / "files"
-    result = json.loads(hands.platform.check(hands.image(), files, "check"))
+    result = json.loads(hands.check(files, "check"))
     findings = [_without_values(finding) for finding in result["findings"]]
     checks = {"verdict": result["verdict"], "profile": result["profile"], "findings": findings}
     hands.fact("egress.checked", project, request=request, checks=checks)
@@ -60,7 +62,7 @@ def _without_values(finding: dict[str, Any]) -> dict[str, Any]:
 def preview(hands: Hands, item: Request) -> bytes:
     """What the throwaway container draws of the frozen files; kept nowhere."""
     files = hands.volumes.open(sealed_volume(item.id)) / "files"
-    return hands.platform.check(hands.image(), files, "render")
+    return hands.check(files, "render")
 
 
 def release_folder(hands: Hands, request: str) -> Path:
@@ -75,10 +77,9 @@ def release(hands: Hands, project: str, request: str) -> None:
     files = hands.volumes.open(sealed_volume(request)) / "files"
     shelf = release_folder(hands, request)
     fresh = shelf.with_name(f"{request}.new")
-    if fresh.exists():
-        shutil.rmtree(fresh)
-    fresh.mkdir(parents=True)
-    frozen = freeze_files(files, fresh, Limits())
+    shutil.rmtree(fresh, ignore_errors=True)
+    shelf.parent.mkdir(parents=True, exist_ok=True)
+    frozen = freeze_files(files, fresh)
     if frozen.digest != item.digest:
         shutil.rmtree(fresh)
         raise ValueError("the frozen copy is not what was reviewed: nothing was released")
