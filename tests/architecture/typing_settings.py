@@ -8,20 +8,22 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from django.conf import global_settings
+
 SECRET_KEY = "type checking needs none"  # noqa: S105
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 
 def _constants(path: Path) -> dict[str, object]:
-    """Plain assignments of literals in a settings file; none if there is no such file."""
+    """Names assigned in a settings file, with their values where those are literals; none if there is no such file."""
     found: dict[str, object] = {}
     for node in ast.parse(path.read_text()).body if path.is_file() else ():
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             try:
                 found[node.targets[0].id] = ast.literal_eval(node.value)
             except ValueError:
-                continue
+                found[node.targets[0].id] = None
     return found
 
 
@@ -35,3 +37,5 @@ for _project in _projects:
         _values = _project.get(_name, [])
         assert isinstance(_values, list)
         _all += [value for value in _values if value not in _all]
+    # Settings of our own, so that the plugin knows their names.
+    globals().update({key: None for key in _project if key.isupper() and not hasattr(global_settings, key)} | globals())
