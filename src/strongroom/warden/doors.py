@@ -20,6 +20,7 @@ from strongroom.policy import tiers
 from strongroom.warden.decide import Desk, NotReady, new_secret
 from strongroom.warden.entry import COOKIE, Entrance
 from strongroom.warden.hands import Hands
+from strongroom.warden.receiver.tokens import same
 from strongroom.warden.record import stamp
 from strongroom.warden.server import Door, Reply, Request
 from strongroom.warden.tokens import TokenError
@@ -61,7 +62,6 @@ class Doors:
         """For the receivers: each speaks of its own deposit with the depositor's secret."""
         return (
             Door("POST", "/deposits/([a-z0-9-]+)/open", self.deposit_open),
-            Door("POST", "/deposits/([a-z0-9-]+)/check", self.deposit_check),
             Door("POST", "/deposits/([a-z0-9-]+)/complete", self.deposit_complete),
         )
 
@@ -200,44 +200,40 @@ class Doors:
         deposit = request.match[1]
         with self.record.transaction() as db:
             row = db.execute("SELECT opening FROM deposit_secret WHERE deposit = ?", (deposit,)).fetchone()
-            if row is None or not row[0] or row[0] != request.json()["token_sha256"]:
-                return Reply.of(
-                    {"reason": "this token does not count, or was used: ask for a new one on the deposit's page"}, 401
-                )
+            if row is None or not row[0] or not same(str(request.json()["token"]), row[0]):
+                return _words("this token does not count, or was used: get a new one on the deposit's page", 401)
             secret, mark = new_secret()
             db.execute("UPDATE deposit_secret SET opening = '', upload = ? WHERE deposit = ?", (mark, deposit))
         return Reply.of({"secret": secret})
 
-    def _uploader(self, deposit: str, mark: str) -> bool:
-        with self.record.reading() as db:
-            row = db.execute("SELECT upload FROM deposit_secret WHERE deposit = ?", (deposit,)).fetchone()
-        return bool(row and row[0] and row[0] == mark)
-
-    def deposit_check(self, request: Request) -> Reply:
-        """Whether an upload secret counts now."""
-        good = self._uploader(request.match[1], str(request.json()["token_sha256"]))
-        return Reply.of({"counts": good}, 200 if good else 401)
-
     def deposit_complete(self, request: Request) -> Reply:
-        """Mark the deposit complete with its upload secret; answers with the signed receipt once it is sealed."""
-        deposit = request.match[1]
-        if not self._uploader(deposit, str(request.json()["token_sha256"])):
-            return Reply.of({"reason": "this upload does not count any more"}, 401)
+        """Mark the deposit complete with its upload secret; answers with the signed receipt once it is sealed.
+
+        The sender's own digest, where it came along, is compared at once: the same as confirming it by hand (P102).
+        """
+        deposit, asked = request.match[1], request.json()
+        if not same(str(asked["secret"]), self.record.upload_secret(deposit)):
+            return _words("this upload does not count any more", 401)
         project = self.record.project_of("deposits", deposit)
         state = self.record.state(project)
         item = state.deposits[deposit]
+        person = state.datasets[item.dataset].representative
+        member = state.members.get(("representative", person))
+        actor = Actor("person", person, member.name if member else "")
         if item.state == "waiting":
-            person = state.datasets[item.dataset].representative
-            member = state.members.get(("representative", person))
-            actor = Actor("person", person, member.name if member else "")
-            act = Act("deposit.complete", project, {"deposit": deposit})
-            outcome = self.complete(act, actor)
+            outcome = self.by_secret(Act("deposit.complete", project, {"deposit": deposit}), actor)
             if not outcome.done:
-                return Reply.of({"reason": outcome.reason}, 403)
-        return self._receipt(project, deposit)
+                return _words(outcome.reason, 403)
+        receipt = self._receipt(project, deposit)
+        if receipt is None:
+            return _words("the deposit is complete and is still being hashed", 202)
+        if asked.get("digest") and self.record.state(project).deposits[deposit].state == "sealed":
+            confirm = {"deposit": deposit, "digest": str(asked["digest"])}
+            self.by_secret(Act("deposit.confirm", project, confirm), actor)
+        return Reply.of({"receipt": receipt})
 
-    def complete(self, act: Act, actor: Actor) -> Outcome:
-        """Keep a completion that came with the upload secret instead of the person's token."""
+    def by_secret(self, act: Act, actor: Actor) -> Outcome:
+        """Keep an act that came with the upload secret instead of the person's token."""
         now = self.desk.clock()
         with self.record.transaction() as db:
             verdict = evidence(act, actor, self.record.state(act.project), now)
@@ -257,19 +253,17 @@ class Doors:
                 reason,
             )
             kept = self.record.append(db, entry)
-            if not refused:
-                db.execute("DELETE FROM deposit_secret WHERE deposit = ?", (act.body["deposit"],))
         return Outcome("refused" if refused else "done", kept, reason)
 
-    def _receipt(self, project: str, deposit: str) -> Reply:
+    def _receipt(self, project: str, deposit: str) -> dict[str, Any] | None:
         ends = time.monotonic() + SEAL_SECONDS
         while time.monotonic() < ends:
             item = self.record.state(project).deposits[deposit]
             if item.receipt is not None:
-                return Reply.of({"receipt": dict(item.receipt)})
+                return dict(item.receipt)
             with self.record.changed:
                 self.record.changed.wait(1.0)
-        return Reply.of({"reason": "the deposit is complete but is still being hashed: see its page"}, 202)
+        return None
 
     # Entry ----------------------------------------------------------------------------------------------------
     def check(self, request: Request) -> Reply:
@@ -287,3 +281,8 @@ class Doors:
             cookie = f"{COOKIE}={passage.cookie}; Path=/; Secure; HttpOnly; SameSite=Strict"
             headers = (("Set-Cookie", cookie), ("Location", "/"))
         return Reply(passage.status, passage.words.encode(), "text/plain; charset=utf-8", headers)
+
+
+def _words(message: str, status: int) -> Reply:
+    """A refusal as the deposit's client and page read it."""
+    return Reply.of({"error": "refused", "message": message}, status)

@@ -52,7 +52,7 @@ class Reconciler:
             for work in pending(self._hands.state(project)):
                 if project not in self._busy and self._not_before.get(work, 0) <= now:
                     self._busy[project] = self._pool.submit(self._do, work)
-                    if work.kind not in QUICK:
+                    if work.kind not in STEADY:
                         break
                     self._busy[project].result()
                     del self._busy[project]
@@ -69,5 +69,10 @@ class Reconciler:
 
 
 # Kept true rather than done once: looked at again every few seconds.
-STEADY = {"environment.keep", "environment.freeze", "deposit.receive", "deposit.discard", "egress.discard"}
-QUICK = STEADY
+STEADY = {
+    "environment.keep",
+    "environment.freeze",
+    "deposit.receive",
+    "deposit.discard",
+    "egress.discard",
+}

@@ -133,6 +133,12 @@ class Record:
             number: int = db.execute("SELECT number FROM slot WHERE environment = ?", (environment,)).fetchone()[0]
         return number
 
+    def upload_secret(self, deposit: str) -> str:
+        """SHA-256 of the secret that a deposit's upload is bound to; "" before its token was exchanged."""
+        with self._lock:
+            row = self._db.execute("SELECT upload FROM deposit_secret WHERE deposit = ?", (deposit,)).fetchone()
+        return str(row[0]) if row else ""
+
     def answered(self, key: str) -> tuple[str, str, Mapping[str, Any]] | None:
         """Person, digest and outcome of an order that was sent before under this key."""
         with self._lock:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
-import signal
-import subprocess
-import sys
 from datetime import datetime
 
+from strongroom.deposit.receipt import sign
 from strongroom.domain.project import Deposit
 from strongroom.warden.hands import Hands
+from strongroom.warden.receiver import process
 from strongroom.warden.works.environments import MEGABYTE, data_volume, look, spec_of
 
 INCOMING = "incoming"
@@ -41,57 +39,45 @@ def receive(hands: Hands, project: str, deposit: str) -> None:
         return
     running = hands.receivers.get(deposit)
     if running is None or running.poll() is not None:
-        hands.receivers[deposit] = _start_receiver(hands, item)
+        hands.receivers[deposit] = process.start(hands.layout, _opening(hands, item))
 
 
-def _start_receiver(hands: Hands, item: Deposit) -> subprocess.Popen[bytes]:
-    directory = hands.volumes.open(data_volume(item.id)) / INCOMING
-    command = [sys.executable, "-m", "strongroom.warden.receiver", "--deposit", item.id, "--directory", str(directory)]
-    command += [
-        "--socket",
-        str(hands.layout.receivers / f"{item.id}.sock"),
-        "--size-limit",
-        str(item.size_mb * MEGABYTE),
-    ]
-    command += ["--expires", item.expires, "--networks", ",".join(item.networks)]
-    command += ["--warden-socket", str(hands.layout.receivers / "warden.sock")]
-    return subprocess.Popen(command, env={**os.environ, **hands.layout.environ()}, start_new_session=True)
+def _opening(hands: Hands, item: Deposit) -> process.Opening:
+    user = pwd.getpwnam(hands.layout.user("deposit"))
+    return process.Opening(
+        deposit=item.id,
+        directory=hands.volumes.open(data_volume(item.id)) / INCOMING,
+        warden_socket=hands.layout.receivers / "warden.sock",
+        size_limit=item.size_mb * MEGABYTE,
+        expires=datetime.fromisoformat(item.expires),
+        networks=item.networks,
+        uid=user.pw_uid,
+        gid=user.pw_gid,
+        gateway_gid=pwd.getpwnam(hands.layout.user("gateway")).pw_gid,
+        secret_sha256=hands.record.upload_secret(item.id),
+    )
 
 
 def stop_receiver(hands: Hands, deposit: str) -> None:
     """End a deposit's receiver: from here on nobody can write."""
-    running = hands.receivers.pop(deposit, None)
-    if running is not None and running.poll() is None:
-        running.send_signal(signal.SIGKILL)
-        running.wait(10)
-    (hands.layout.receivers / f"{deposit}.sock").unlink(missing_ok=True)
+    hands.receivers.pop(deposit, None)
+    process.stop(hands.layout, deposit)
 
 
 def seal(hands: Hands, project: str, deposit: str) -> None:
-    """Take the files out of the receiver's reach, hash them and sign the receipt (P94, P100)."""
-    stop_receiver(hands, deposit)
-    item = hands.state(project).deposits[deposit]
+    """Take the files out of the receiver's reach, hash them and sign the receipt (P94, P100).
+
+    The receiver takes nothing any more and stays only to hand over the receipt; all is hashed again before the mount.
+    """
     root = hands.volumes.open(data_volume(deposit))
     incoming = root / INCOMING
     if incoming.is_dir():
-        for entry in sorted((incoming / "complete").iterdir()) if (incoming / "complete").is_dir() else []:
-            if entry.is_symlink() or not entry.is_file():
-                continue
-            os.chown(entry, 0, 0)
-            entry.chmod(0o444)
+        process.seal(incoming, 0)
+        for entry in sorted(incoming.iterdir()):
             entry.rename(root / entry.name)
-        shutil.rmtree(incoming)
+        incoming.rmdir()
     found = hands.volumes.sha256_tree(data_volume(deposit))
-    receipt = hands.signed(
-        {
-            "deposit": deposit,
-            "dataset": item.dataset,
-            "project": project,
-            "files": [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in found.files],
-            "digest": found.digest,
-            "at": hands.clock().isoformat(timespec="seconds"),
-        }
-    )
+    receipt = sign(hands.key, deposit, found, hands.clock().isoformat(timespec="seconds")).to_json()
     hands.fact("deposit.sealed", project, deposit=deposit, receipt=receipt)
 
 
@@ -99,6 +85,7 @@ def mount(hands: Hands, project: str, deposit: str) -> None:
     """Mount the volume read-only, after its hash is found unchanged (P93, P121)."""
     state = hands.state(project)
     item = state.deposits[deposit]
+    stop_receiver(hands, deposit)
     if hands.volumes.sha256_tree(data_volume(deposit)).digest != item.digest:
         raise ValueError("the deposit has changed since it was sealed: nothing was mounted")
     spec = spec_of(hands, state, state.environments[item.environment])
