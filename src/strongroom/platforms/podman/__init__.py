@@ -1,0 +1,1 @@
+"""Environments as Podman pods on one host."""
