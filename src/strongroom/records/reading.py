@@ -81,3 +81,10 @@ def mail_for(sub: str) -> list[Mail]:
 def all_mail(limit: int = 200) -> list[Mail]:
     """Newest messages to anybody."""
     return list(Mail.objects.all()[:limit])
+
+
+def certified(sub: str, module: str, version: str) -> str:
+    """When somebody certified a training module in this version; "" when they have not."""
+    mine = Event.objects.filter(kind="training.certify", actor_id=sub, outcome="done").order_by("-seq")
+    wanted = {"module": module, "version": version}
+    return next((row.at for row in mine if row.body == wanted), "")

@@ -37,20 +37,20 @@ def store_entry(entry: Entry) -> None:
         raw=json.dumps(raw),
     )
     outcome = entry.outcome if entry.outcome in ("done", "refused") else "failed"
+    body: dict[str, object] = {"entry_sha256": hashlib.sha256(canonical(raw)).hexdigest()}
+    if entry.digest:
+        # What an auditor compares between the two logs: every witnessed act, by number and digest.
+        body |= {"warden_seq": entry.seq, "decision": entry.digest}
     ledger.line(
         entry.at,
         entry.actor,
         entry.kind,
-        {"warden_seq": entry.seq},
+        {"warden_entry": entry.seq},
         project=entry.project,
         outcome=outcome,
         reason=entry.reason or ("" if outcome == "done" else "no reason was given"),
         role=entry.role,
-        body={
-            "warden_seq": entry.seq,
-            "digest": entry.digest,
-            "entry_sha256": hashlib.sha256(canonical(raw)).hexdigest(),
-        },
+        body=body,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from strongroom.domain.acts import Act
 from strongroom.layout import Layout
 from strongroom.orders.client import Warden, WardenUnreachable
@@ -20,7 +22,8 @@ def perform(person: SignedIn, act: Act, key: str, id_token: str = "", address: s
 
     Raises WardenUnreachable: nothing was decided, the same key may be sent again.
     """
-    outcome = warden().order(Order(act, key, person.access_token(), id_token, address))
+    short = hashlib.sha256(key.encode()).hexdigest()
+    outcome = warden().order(Order(act, short, person.access_token(), id_token, address))
     try:
         refresh()
     except WardenUnreachable:

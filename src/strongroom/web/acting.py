@@ -89,11 +89,23 @@ def submit(request: HttpRequest, act: Act, *, done: str, message: str) -> HttpRe
     """Ask for an act and answer with the page that follows: ``done`` with a banner, a refusal, or a fresh login first."""
     who = person(request)
     verdict = may(who, act)
-    key = request.POST.get("key", "") or secrets.token_urlsafe(16)
     if not isinstance(verdict, Refused) and is_grave(act.kind, verdict.role):
         return _fresh_login(request, act, done, message)
-    outcome = usecases.perform(who, act, f"{who.sub}:{key}:{act.digest}", address=listeners.peer(request))
-    return answer(request, outcome, act, done, message)
+    return answer(request, ask(request, act), act, done, message)
+
+
+def ask(request: HttpRequest, act: Act) -> Outcome:
+    """Ask the warden for an act that is not grave and give its outcome, for views that show ``outcome.extra``.
+
+    The form's ``key`` makes a form that is sent twice act once; an old refusal does not stand in the way of a new try.
+    """
+    who = person(request)
+    key = f"{who.sub}:{request.POST.get('key', '') or secrets.token_urlsafe(16)}:{act.digest}"
+    before = reading.last_seq()
+    outcome = usecases.perform(who, act, key, address=listeners.peer(request))
+    if outcome.status == "refused" and outcome.entry and outcome.entry.seq <= before:
+        return usecases.perform(who, act, f"{key}:{secrets.token_urlsafe(16)}", address=listeners.peer(request))
+    return outcome
 
 
 def answer(request: HttpRequest, outcome: Outcome, act: Act, done: str, message: str) -> HttpResponseBase:
