@@ -1,4 +1,4 @@
-"""From a rendered pod to the arguments of ``podman pod create`` and ``podman create``; pure.
+"""From a rendered pod to the arguments of ``podman pod create`` and ``podman create``.
 
 ``podman kube play`` 4.3.1 is not used: it silently ignores fields that matter here (sizes and medium of ``emptyDir``,
 sysctls), and has no words for others (number of processes, mapped uids, no log). A field this module does not know is
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from strongroom.platforms.manifests import ANNOTATION
+from strongroom.platforms.podman.engine import default_limits
 from strongroom.platforms.podman.seccomp import PROFILE
 
 UIDS = 65_536
@@ -84,7 +85,8 @@ def hardening(read_only: bool = True) -> list[str]:
         *(["--read-only", "--read-only-tmpfs=false"] if read_only else []),
         *("--cap-drop", "all", "--security-opt", "no-new-privileges", "--security-opt", f"seccomp={PROFILE}"),
         *("--security-opt", f"mask={':'.join(MASKED)}", "--cgroupns", "private", "--log-driver", "none"),
-        *("--ulimit", "core=0:0", "--http-proxy=false", "--systemd=false", "--pull", "never", "--restart", "no"),
+        *(part for name, most in default_limits().items() for part in ("--ulimit", f"{name}={most}:{most}")),
+        *("--http-proxy=false", "--systemd=false", "--pull", "never", "--restart", "no"),
         *("--stop-timeout", "2", "--no-healthcheck"),
     ]
 

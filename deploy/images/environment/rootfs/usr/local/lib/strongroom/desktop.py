@@ -53,7 +53,7 @@ def jupyter() -> list[str]:
     return [
         *("jupyter-lab", "--no-browser", "--ip=127.0.0.1", "--port=8888", "--IdentityProvider.token="),
         *("--ServerApp.password=", "--ServerApp.root_dir=/", f"--ServerApp.preferred_dir={start}"),
-        *("--LabApp.extension_manager=readonly"),
+        "--LabApp.extension_manager=readonly",
     ]
 
 
