@@ -75,13 +75,7 @@ def _start(layout: Layout, stack: ExitStack, folder: Path) -> Running:
     arguments = (CADDY, "run", "--adapter", "caddyfile", "--config", str(configuration))
     environ = {"HOME": str(folder), "PATH": os.environ["PATH"]}
     process = stack.enter_context(standins.program(*arguments, environ=environ, log=folder / "caddy.log"))
-    standins.wait_for(lambda: gateway.publish_authority(layout), (folder / "caddy.log").read_text())
-
-    def listens() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", layout.outside_port)) == 0
-
-    standins.wait_for(listens, "the gateway does not listen")
+    standins.wait_for(lambda: gateway.serves(layout), (folder / "caddy.log").read_text())
     return Running(layout, standins.Client(layout.authority), process.pid)
 
 

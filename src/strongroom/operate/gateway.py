@@ -7,6 +7,8 @@ here, over whatever a client sent.
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 import stat
 from pathlib import Path
 
@@ -42,6 +44,7 @@ TEMPLATE = """# Written by `./strongroom up` from strongroom.operate.gateway; ch
 	skip_install_trust
 	default_bind 127.0.0.1
 	storage file_system {storage}
+	# No proxy is trusted, so X-Forwarded-For, -Host and -Proto are always written anew from the connection itself.
 	servers {{
 		protocols h1 h2
 	}}
@@ -78,7 +81,6 @@ TEMPLATE = """# Written by `./strongroom up` from strongroom.operate.gateway; ch
 	}}
 	reverse_proxy unix/{{args[0]}} {{
 		header_up X-Strongroom-Listener {{args[1]}}
-		header_up X-Forwarded-For {{remote_host}}
 		header_up -Forwarded
 		header_up -X-Real-Ip
 	}}
@@ -103,7 +105,6 @@ TEMPLATE = """# Written by `./strongroom up` from strongroom.operate.gateway; ch
 		}}
 		reverse_proxy unix/{entry} {{
 			header_up X-Environment-Host {{hostport}}
-			header_up X-Forwarded-For {{remote_host}}
 			header_up -Cookie
 			@entered status 303
 			handle_response @entered {{
@@ -120,7 +121,6 @@ TEMPLATE = """# Written by `./strongroom up` from strongroom.operate.gateway; ch
 		forward_auth unix/{entry} {{
 			uri /check
 			header_up X-Environment-Host {{hostport}}
-			header_up X-Forwarded-For {{remote_host}}
 		}}
 		@stream path /websockify
 		handle @stream {{
@@ -129,7 +129,6 @@ TEMPLATE = """# Written by `./strongroom up` from strongroom.operate.gateway; ch
 			reverse_proxy unix/{sessions}/{{re.env.1}}.sock {{
 				header_up -Cookie
 				header_up -Authorization
-				header_up X-Forwarded-For {{remote_host}}
 				header_down -Set-Cookie
 				stream_timeout {stream}s
 				stream_close_delay 0s
@@ -200,7 +199,6 @@ https://*.deposit.localhost:{outside} {{
 		reverse_proxy unix/{receivers}/{{re.deposit.1}}.sock {{
 			header_up -Cookie
 			header_up X-Strongroom-Listener outside
-			header_up X-Forwarded-For {{remote_host}}
 			header_up -Forwarded
 			header_up -X-Real-Ip
 			header_down -Set-Cookie
@@ -271,4 +269,24 @@ def publish_authority(layout: Layout) -> bool:
     fresh.write_bytes(certificate)
     fresh.chmod(0o644)
     fresh.replace(layout.authority)
+    return True
+
+
+def serves(layout: Layout) -> bool:
+    """Whether the authority is published and every kind of host answers with a certificate of it."""
+    if not publish_authority(layout):
+        return False
+    inside = ("localhost", "id.localhost", "any.env.localhost")
+    outside = ("localhost", "id.localhost", "any.deposit.localhost")
+    context = ssl.create_default_context(cafile=str(layout.authority))
+    try:
+        for port, names in ((layout.port, inside), (layout.outside_port, outside)):
+            for name in names:
+                with (
+                    socket.create_connection(("127.0.0.1", port), timeout=2) as raw,
+                    context.wrap_socket(raw, server_hostname=name),
+                ):
+                    pass
+    except OSError:
+        return False
     return True
