@@ -33,7 +33,9 @@ def x_server(clipboard: bool) -> list[str]:
     return [
         *("Xvnc", ":1", "-geometry", geometry, "-depth", "24", "-auth", str(AUTHORITY), "-desktop", "Strongroom"),
         *("-SecurityTypes", "None", "-rfbport", "-1", "-rfbunixpath", RFB, "-rfbunixmode", "0600"),
-        *("-nolisten", "tcp", "-nolisten", "local", "-AlwaysShared", "-AcceptSetDesktopSize=0", "-extension", "GLX"),
+        *("-nolisten", "tcp", "-nolisten", "local", "-extension", "GLX", "-AcceptSetDesktopSize=0"),
+        # Looking whether it is ready also counts as a failed attempt, after five of which nobody could enter.
+        *("-AlwaysShared", "-UseBlacklist=0"),
         *([] if clipboard else NO_CLIPBOARD),
     ]
 
