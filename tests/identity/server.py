@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from strongroom.identity import manage
 from strongroom.identity.signin import SignIn
 from strongroom.layout import Layout
 
-PASSWORD = "correct horse battery staple"
+PASSWORD = "correct horse battery staple"  # noqa: S105
 
 
 class Gateway(httpx.BaseTransport):
@@ -78,12 +79,25 @@ class Provider:
 
     def person(self, name: str = "Ada Lovelace", *groups: str) -> Account:
         """A new person with password and second factor."""
-        email = f"{secrets.token_hex(6)}@example.org"
-        options = [word for group in groups for word in ("--group", group)]
-        made = manage.call(
-            self.layout, "add-person", "--name", name, "--email", email, "--password", PASSWORD, *options
-        )
-        return Account(**made)
+        return self.people(1, name, *groups)[0]
+
+    def people(self, number: int, name: str = "Ada Lovelace", *groups: str) -> list[Account]:
+        """Several new people."""
+        cast = [
+            {"name": name, "email": f"{secrets.token_hex(6)}@example.org", "password": PASSWORD, "groups": groups}
+            for _ in range(number)
+        ]
+        return [Account(**one) for one in manage.call(self.layout, "add-people", stdin=json.dumps(cast))]
+
+    @contextmanager
+    def database(self) -> Iterator[sqlite3.Connection]:
+        """The provider's database, as an administrator of the host could open it; changes are committed."""
+        connection = sqlite3.connect(self.layout.state_of("identity") / "identity.sqlite3", timeout=20)
+        try:
+            with connection:
+                yield connection
+        finally:
+            connection.close()
 
     def round(self, *, outside: bool = False, drop: tuple[str, ...] = (), **changed: str) -> Round:
         """An authorization request with PKCE, state and nonce; ``drop`` and ``changed`` spoil it."""
@@ -135,9 +149,9 @@ class Provider:
             url = f"{self.layout.issuer}/identity/o/api/token"
             return client.post(url, data=sent, auth=(self.client_id, self.client_secret))
 
-    def tokens(self, account: Account, **changed: str) -> dict[str, Any]:
+    def tokens(self, account: Account, asked: Round | None = None) -> dict[str, Any]:
         """A whole sign-in, to its tokens."""
-        asked = self.round(**changed)
+        asked = asked or self.round()
         with self.browser() as browser:
             answer = self.exchange(self.code(browser, account, asked), asked)
         assert answer.status_code == 200, answer.text
@@ -148,9 +162,13 @@ class Provider:
         with self.browser() as client:
             keys = jwt.PyJWKSet.from_dict(client.get(f"{self.layout.issuer}/.well-known/jwks.json").json())
         key = keys[jwt.get_unverified_header(token)["kid"]]
-        required = {"require": ["exp", "iat", "iss", "aud", "sub", "jti"]}
         claims = jwt.decode(
-            token, key, algorithms=["RS256"], audience=audience, issuer=self.layout.issuer, options=required
+            token,
+            key,
+            algorithms=["RS256"],
+            audience=audience,
+            issuer=self.layout.issuer,
+            options={"require": ["exp", "iat", "iss", "aud", "sub", "jti"]},
         )
         return dict(claims)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -57,7 +58,7 @@ def test_an_id_token_is_no_access_token(provider: Provider) -> None:
 
 def test_each_token_has_the_one_audience_asked_for(provider: Provider) -> None:
     account = provider.person()
-    tokens = provider.tokens(account, resource="directory")
+    tokens = provider.tokens(account, provider.round(resource="directory"))
     assert provider.verified(tokens["access_token"], "directory")["aud"] == "directory"
     other = provider.refresh(tokens["refresh_token"], resource="warden")
     assert (other.status_code, other.json()["error"]) == (400, "invalid_target")
@@ -178,11 +179,12 @@ def test_fresh_login_gives_a_new_auth_time(provider: Provider) -> None:
     account = provider.person()
     with provider.browser() as browser:
         sign_in = SignIn(browser)
-        times = []
-        for changed in ({}, {}, {"prompt": "login"}, {"max_age": "0"}, {"max_age": "3600"}):
+        times: list[int] = []
+        for extra in ("", "", "prompt=login", "max_age=0", "max_age=3600"):
             while times and int(time.time()) <= times[-1]:
                 time.sleep(0.05)
-            asked = provider.round(**changed)
+            asked = provider.round()
+            asked = replace(asked, url=f"{asked.url}&{extra}") if extra else asked
             done = sign_in.login(
                 asked.url, account.email, account.password, account.totp_secret, until=asked.redirect_uri
             )
@@ -227,6 +229,6 @@ def test_issuer_does_not_follow_the_host(provider: Provider) -> None:
 
 def test_two_workers_lose_no_code_in_twenty_flows(provider: Provider) -> None:
     with ThreadPoolExecutor(4) as pool:
-        accounts = [*pool.map(lambda _: provider.person(), range(10))] * 2
+        accounts = provider.people(10) * 2
         tokens = list(pool.map(provider.tokens, accounts))
     assert [provider.verified(one["access_token"])["sub"] for one in tokens] == [one.sub for one in accounts]

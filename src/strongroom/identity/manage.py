@@ -39,13 +39,14 @@ def serve_command(layout: Layout, workers: int = 2) -> list[str]:
     return [sys.executable, "-m", "gunicorn", *options, "strongroom.identity.wsgi"]
 
 
-def call(layout: Layout, *arguments: str) -> Any:
+def call(layout: Layout, *arguments: str, stdin: str = "") -> Any:
     """Run one command for this layout in a process of its own. Raises RuntimeError with its message when it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "strongroom.identity.manage", *arguments],
         env={**os.environ, **layout.environ()},
         capture_output=True,
         text=True,
+        input=stdin,
     )
     if done.returncode:
         raise RuntimeError(done.stderr.strip())
@@ -134,6 +135,7 @@ def _directory(command: str, options: dict[str, Any]) -> Any:
 
     functions: dict[str, Callable[..., Any]] = {
         "add-person": people.add_person,
+        "add-people": people.add_people,
         "enrolment-link": people.enrolment_link,
         "people": people.people,
         "set-groups": people.set_groups,
@@ -151,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--name", required=True)
     add.add_argument("--password")
     add.add_argument("--totp-secret")
+    commands.add_parser("add-people", help="add several: a JSON list of objects with name, email, … on standard input")
     link = commands.add_parser("enrolment-link", help="one-time link to choose password and second factor")
     link.add_argument("--name", help="add this person if the email is new")
     commands.add_parser("people", help="list everyone")
@@ -183,6 +186,8 @@ def main(arguments: Sequence[str]) -> int:
     if os.geteuid() == 0 and user is not None:
         return _as_identity_user(layout, user, arguments)
     try:
+        if command == "add-people":
+            options["cast"] = json.load(sys.stdin)
         result = setup() if command == "setup" else _directory(command, options)
     except (ValueError, LookupError, FileNotFoundError) as error:
         print(error, file=sys.stderr)

@@ -95,6 +95,16 @@ def add_person(
 
 
 @transaction.atomic
+def add_people(*, cast: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add several people at once, all or none; each is a dict of ``add_person``'s arguments. Raises ValueError."""
+    known = {"name", "email", "groups", "password", "totp_secret"}
+    for one in cast:
+        if not isinstance(one, dict) or not {"name", "email"} <= set(one) <= known:
+            raise ValueError(f"a person is an object with name and email, perhaps {sorted(known)}; got {one!r}")
+    return [add_person(**one) for one in cast]
+
+
+@transaction.atomic
 def enrolment_link(*, email: str, name: str | None = None, groups: Sequence[str] | None = None) -> dict[str, Any]:
     """A one-time link with which the person chooses password and second factor; older links stop working.
 

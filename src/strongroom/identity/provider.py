@@ -171,7 +171,7 @@ class Validator(OAuthLibRequestValidator):  # type: ignore[misc]
         return made
 
 
-class Provider(Server):  # type: ignore[misc]
+class Provider(Server):
     """oauthlib's server with our validator, allauth's tokens, and S256 as the only PKCE method."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -183,7 +183,7 @@ class Provider(Server):  # type: ignore[misc]
             **kwargs,
         )
         for grant in (self.auth_grant, self.openid_connect_auth.proxy_target):
-            grant._code_challenge_methods = {"S256": code_challenge_method_s256}
+            vars(grant)["_code_challenge_methods"] = {"S256": code_challenge_method_s256}
 
 
 def install() -> None:

@@ -52,7 +52,9 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [HERE / "templates"],
         "APP_DIRS": True,
-        "OPTIONS": {"context_processors": ["strongroom.identity.views.links"]},
+        "OPTIONS": {
+            "context_processors": ["django.template.context_processors.request", "strongroom.identity.views.links"]
+        },
     }
 ]
 
@@ -124,7 +126,7 @@ MFA_FORMS = {"authenticate": "strongroom.identity.forms.CodeForm"}
 
 IDP_OIDC_ADAPTER = "strongroom.identity.adapters.ProviderAdapter"
 IDP_OIDC_PRIVATE_KEY = _keys.signing
-IDP_OIDC_ACCESS_TOKEN_FORMAT = "jwt"
+IDP_OIDC_ACCESS_TOKEN_FORMAT = "jwt"  # noqa: S105
 IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 300
 IDP_OIDC_ID_TOKEN_EXPIRES_IN = 300
 IDP_OIDC_AUTHORIZATION_CODE_EXPIRES_IN = 60

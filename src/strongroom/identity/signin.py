@@ -38,6 +38,7 @@ class _Page(HTMLParser):
         self.texts: dict[str, list[str]] = {"heading": [], "error": [], "secret": []}
         self._open: Form | None = None
         self._reading: str | None = None
+        self._alert = False
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -49,14 +50,18 @@ class _Page(HTMLParser):
             self._open.values[attributes["name"]] = attributes.get("value", "")
         elif tag in ("h1", "code"):
             self._reading = {"h1": "heading", "code": "secret"}[tag]
-        elif "error" in attributes.get("class", "").split():
+        elif attributes.get("role") == "alert":
+            self._alert = True
+        elif tag == "a" and self._alert:
             self._reading = "error"
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._open = None
-        if tag in ("h1", "p", "code"):
+        if tag in ("h1", "a", "code"):
             self._reading = None
+        if tag == "ul":
+            self._alert = False
 
     def handle_data(self, data: str) -> None:
         if self._reading and data.strip():
@@ -122,7 +127,7 @@ class SignIn:
         form = page.form_with("password", "repeated", "code")
         if form is None:
             raise SignInError(page.message)
-        secret = "".join(page.texts["secret"]).replace(" ", "")
+        secret = self.secret_shown(response)
         code = code_of_step(secret, step_of(self._now()))
         form.values.update(password=password, repeated=password, code=code)
         response = self._post(response, form)
@@ -130,6 +135,14 @@ class SignIn:
             raise SignInError(_Page(response.text).message)
         self._tried[secret] = step_of(self._now())
         return secret
+
+    def forms(self, response: httpx.Response) -> list[Form]:
+        """The POST forms of a page."""
+        return _Page(response.text).forms
+
+    def secret_shown(self, response: httpx.Response) -> str:
+        """The authenticator secret that an enrolment page shows."""
+        return "".join(_Page(response.text).texts["secret"]).replace(" ", "")
 
     def _sign_in_page(self, response: httpx.Response) -> _Page | None:
         html = response.headers.get("Content-Type", "").startswith("text/html")

@@ -35,6 +35,7 @@ from strongroom.identity.models import EnrolmentLink, Person
 
 STYLE = (Path(__file__).parent / "static" / "identity.css").read_bytes()
 FRESH_SALT = "identity.fresh"
+CLAIMS = ("sub", "iss", "aud", "exp", "iat", "jti", "auth_time", "amr", "nonce", "name", "email", "groups", "sid")
 
 
 def links(request: HttpRequest) -> dict[str, Any]:
@@ -150,7 +151,7 @@ def configuration(request: HttpRequest) -> HttpResponse:
             "code_challenge_methods_supported": ["S256"],
             "scopes_supported": ["openid", "profile", "email"],
             "prompt_values_supported": ["none", "login"],
-            "claims_supported": [*"sub iss aud exp iat jti auth_time amr nonce name email groups sid".split()],
+            "claims_supported": list(CLAIMS),
         }
     )
     answer["Cache-Control"] = "max-age=300"
