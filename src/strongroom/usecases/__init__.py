@@ -25,7 +25,7 @@ def refresh() -> int:
     return acting.refresh()
 
 
-def tasks(person: SignedIn) -> list[Task]:
+def waiting_for(person: SignedIn) -> list[Task]:
     """What waits for a person, longest first."""
     from strongroom import records
     from strongroom.usecases.tasks import tasks_of

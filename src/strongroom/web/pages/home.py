@@ -16,7 +16,7 @@ def home(request: HttpRequest) -> HttpResponseBase:
     who = room.person_of(request)
     if who is None:
         return render(request, "home/welcome.html")
-    context = {"tasks": usecases.tasks(who), "projects": records.projects_for(who.actor)}
+    context = {"tasks": usecases.waiting_for(who), "projects": records.projects_for(who.actor)}
     return render(request, "home/tasks.html", context)
 
 

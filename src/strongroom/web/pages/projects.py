@@ -78,7 +78,7 @@ def project(request: HttpRequest, project: str) -> HttpResponseBase:
         "members": sorted(state.members.values(), key=lambda m: (m.role, m.name)),
         "packages": packages,
         "tier": state.tier(),
-        "tasks": [task for task in usecases.tasks(who) if task.project == state.id],
+        "tasks": [task for task in usecases.waiting_for(who) if task.project == state.id],
         "mine": roles_of(who.actor, state),
         "can": _can(who, state),
         "recent": list(reversed(state.history))[:5],
