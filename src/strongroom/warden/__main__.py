@@ -8,6 +8,7 @@ import logging
 import pwd
 import signal
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ import httpx
 
 from strongroom import ledger
 from strongroom.layout import Layout
-from strongroom.platforms.podman import PodmanPlatform, ensure_image
+from strongroom.platforms.podman import checks, images, probing
+from strongroom.platforms.podman.driver import PodmanPlatform
+from strongroom.platforms.protocol import EnvironmentSpec
 from strongroom.warden.decide import Desk
 from strongroom.warden.doors import Doors
 from strongroom.warden.entry import Entrance
 from strongroom.warden.hands import Hands, signing_key
+from strongroom.warden.receiver import process
 from strongroom.warden.reconcile import Reconciler
 from strongroom.warden.record import Record
 from strongroom.warden.server import UnixServer
@@ -61,15 +65,17 @@ def export(layout: Layout, path: Path) -> None:
 
 def take_down(layout: Layout) -> None:
     """Leave no pod, mount or loop device of this instance; nothing is destroyed."""
-    PodmanPlatform(layout).down()
+    process.stop_all(layout)
+    platform = PodmanPlatform(layout)
+    for environment in platform.list():
+        platform.destroy(environment)
     VolumeStore(layout).close_all()
 
 
 def serve(layout: Layout) -> None:
     """Open the doors and bring the world to the record until told to stop."""
     record = Record(layout.state_of("warden") / "warden.sqlite3")
-    key = signing_key(layout.state_of("warden") / "keys" / "warden.ed25519")
-    hands = Hands(layout, record, VolumeStore(layout), PodmanPlatform(layout), key, image=lambda: ensure_image().id)
+    hands = hands_of(layout, record)
     entrance = Entrance(record, layout)
     desk = Desk(record, Verifier(layout.issuer, lambda: provider_keys(layout)), {}, {})
     doors = Doors(desk, hands, entrance)
@@ -95,6 +101,26 @@ def serve(layout: Layout) -> None:
         server.shutdown()
     reconciler.stop()
     record.close()
+
+
+def hands_of(layout: Layout, record: Record) -> Hands:
+    """The real parts of this host."""
+    key = signing_key(layout.state_of("warden") / "keys" / "warden.ed25519")
+
+    def image() -> str:
+        found = images.find_image() or images.ensure_image(
+            lambda words, part: log.info("image: %s %.0f %%", words, 100 * part)
+        )
+        return found.id
+
+    def probe(spec: EnvironmentSpec) -> list[dict[str, Any]]:
+        return [asdict(result) for result in probing.probe(layout, spec)]
+
+    def check(files: Path, what: str) -> bytes:
+        command = ["-m", "strongroom.disclosure", "/inputs", "--json", *(["--previews"] if what == "render" else [])]
+        return checks.run_checks(layout, image(), command, files)
+
+    return Hands(layout, record, VolumeStore(layout), PodmanPlatform(layout), key, image, probe, check)
 
 
 def sequence(hands: Hands, stop: threading.Event) -> None:

@@ -14,6 +14,7 @@ from strongroom.warden.hands import Hands
 RESEARCHER = 1000
 MEGABYTE = 1024 * 1024
 NO_FAULTS_AT = 2
+READY_SECONDS = 90
 
 
 def data_volume(deposit: str) -> str:
@@ -179,11 +180,14 @@ def _move_data(hands: Hands, state: Project, item: Environment) -> None:
 
 def look(hands: Hands, spec: EnvironmentSpec) -> dict[str, Any]:
     """Compare asked with running and run every probe; ``broken`` names what does not hold at this tier."""
-    observed = hands.platform.observe(spec)
+    ends = time.monotonic() + READY_SECONDS
+    while (observed := hands.platform.observe(spec)).phase == "starting" and time.monotonic() < ends:
+        time.sleep(0.3)
     results = hands.probe(spec)
     summary = {state: sum(one["state"] == state for one in results) for state in ("holds", "broken", "unknown")}
     counts = ("broken", "unknown") if spec.tier >= NO_FAULTS_AT else ("broken",)
     broken = [one["probe"] for one in results if one["state"] in counts]
+    broken += [] if observed.phase == "ready" else [f"the environment is {observed.phase}"]
     broken += [f"running differs from asked: {words}" for words in observed.drift]
     return {"summary": summary, "results": results, "drift": list(observed.drift), "broken": broken}
 
