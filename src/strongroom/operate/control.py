@@ -24,7 +24,11 @@ class ControlFailed(Exception):
 def status(layout: Layout) -> dict[str, Any]:
     """What runs: ``up`` (all processes running), ``url``, ``outside_url``, ``processes`` (phase, pid, restarts each)."""
     alive = supervisor.is_running(layout)
-    rows = supervisor.read_status(layout).get("processes", {}) if alive else {}
+    known = supervisor.read_status(layout)
+    # A supervisor that has just taken over has not written yet; what is there is the word of one that is gone.
+    writer = known.get("supervisor", {"pid": 0, "start_time": None})
+    current = alive and leftovers.start_time(writer["pid"]) == writer["start_time"] is not None
+    rows = known.get("processes", {}) if current else {}
     return {
         "instance": layout.instance,
         "up": bool(rows) and all(row["phase"] == "running" for row in rows.values()),

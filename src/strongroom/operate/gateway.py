@@ -10,6 +10,8 @@ import os
 import socket
 import ssl
 import stat
+import sys
+import time
 from pathlib import Path
 
 from strongroom.layout import Layout
@@ -290,3 +292,12 @@ def serves(layout: Layout) -> bool:
     except OSError:
         return False
     return True
+
+
+if __name__ == "__main__":
+    ends = time.monotonic() + 60
+    here = Layout.current()
+    while not serves(here):
+        if time.monotonic() > ends:
+            sys.exit("the gateway does not serve after 60 s")
+        time.sleep(0.2)

@@ -182,7 +182,7 @@ def copy_code(layout: Layout, checkout: Path) -> bool:
             shutil.copyfile(path, copy)
             copy.chmod(0o755 if path.stat().st_mode & 0o111 else 0o644)
         (fresh / "venv").symlink_to(virtualenv.shared_path(checkout / "requirements.lock"))
-        python = str(fresh / "venv" / "bin" / "python")
+        python = str(virtualenv.PYTHON)  # the one that the environment was made from, so of its version
         # The services cannot write here: without this each start would compile everything anew. Programs meant for
         # an environment's own Python may not compile with ours, which is no fault.
         subprocess.run(
@@ -209,22 +209,27 @@ def forget_old_code(layout: Layout) -> None:
             shutil.rmtree(path)
 
 
+def prepare(layout: Layout) -> bool:
+    """Users, folders and the gateway's configuration; True when that configuration changed. Runs at each boot."""
+    make_users(layout)
+    make_folders(layout)
+    path = gateway.caddyfile_path(layout)
+    text = gateway.caddyfile(layout)
+    if path.exists() and path.read_text() == text:
+        return False
+    path.write_text(text)
+    path.chmod(0o640)
+    os.chown(path, 0, grp.getgrnam(layout.user("gateway")).gr_gid)
+    return True
+
+
 def install(layout: Layout, checkout: Path) -> bool:
-    """Users, folders, code, gateway configuration; True when the running services would have to be restarted."""
+    """All that the processes need before they start; True when running ones would have to be restarted."""
     lock = checkout / "requirements.lock"
     if not virtualenv.is_complete(virtualenv.shared_path(lock), lock):
         raise InstallFailed("the services' virtual environment is missing; start this with ./strongroom, as root")
-    make_users(layout)
-    make_folders(layout)
-    changed = copy_code(layout, checkout)
-    path = gateway.caddyfile_path(layout)
-    text = gateway.caddyfile(layout)
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
-        path.chmod(0o640)
-        os.chown(path, 0, grp.getgrnam(layout.user("gateway")).gr_gid)
-        changed = True
-    return changed
+    new_configuration = prepare(layout)
+    return copy_code(layout, checkout) or new_configuration
 
 
 def remove(layout: Layout) -> None:
@@ -237,3 +242,5 @@ def remove(layout: Layout) -> None:
     remove_users(layout)
 
 
+if __name__ == "__main__":
+    prepare(Layout.current())

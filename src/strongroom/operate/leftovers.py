@@ -46,7 +46,7 @@ def kill_session(leader: int) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def end(pid: int, since: int | None, seconds: float = 10.0) -> None:
+def end(pid: int, since: int | None, seconds: float = 5.0) -> None:
     """End one process, if it is still the one that was recorded: asked first, killed after the given time."""
     with contextlib.suppress(ProcessLookupError):
         descriptor = os.pidfd_open(pid)

@@ -27,6 +27,7 @@ TEST = (
     "fonts-dejavu-core",
     "fonts-liberation",
     "git",
+    "iproute2",
 )
 VENV = ("python3-venv",)
 
