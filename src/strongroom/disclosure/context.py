@@ -90,17 +90,19 @@ class Grid:
 
 
 def blocks(grid: Grid) -> Iterable[Grid]:
-    """The tables of a sheet: parts between empty rows, without lines that hold one cell above a table (titles)."""
+    """The tables of a sheet: parts between empty rows, without titles (lines above a table that hold a first cell alone)."""
     start = 0
     rows = grid.rows
     for stop in range(len(rows) + 1):
         if stop < len(rows) and any(cell.strip() for cell in rows[stop]):
             continue
-        while start < stop - 1 and sum(bool(cell.strip()) for cell in rows[start]) < 2 and any(
-            sum(bool(cell.strip()) for cell in row) >= 2 for row in rows[start:stop]
-        ):
+        while start < stop - 1 and not _filled(rows[start][1:]) and any(_filled(row) > 1 for row in rows[start:stop]):
             start += 1
         if stop > start:
             numbers = grid.numbers[start:stop] if grid.numbers else None
             yield Grid(rows[start:stop], grid.sheet, grid.first_row + start, grid.first_column, numbers)
         start = stop + 1
+
+
+def _filled(cells: tuple[str, ...]) -> int:
+    return sum(bool(cell.strip()) for cell in cells)

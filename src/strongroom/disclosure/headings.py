@@ -77,7 +77,8 @@ def says(heading: str) -> Says:
     if some & _IDENTIFIER or found[-1] in ("number", "no") and len(found) > 1 and not some & _STRONG:
         return Says.IDENTIFIER
     counted = some & _STRONG or {"number", "of"} <= some or {"no", "of"} <= some or found[0] == "num"
-    if found == ["or"] or some & _STATISTIC and not (found[0] == "n" or some & {"nobs", "obs", "observations"}):
+    statistic = some & _STATISTIC - ({"weighted"} if "n" in some else set())
+    if found == ["or"] or statistic and not (found[0] == "n" or some & {"nobs", "obs", "observations"}):
         return Says.STATISTIC
     if some & _EXTREME:
         return Says.EXTREME

@@ -62,6 +62,8 @@ def _decode(context: Context, data: bytes, kind: str) -> Any:
     except (TooMuch, MemoryError):
         raise
     except Exception as error:  # decoders raise whatever they meet in broken files
+        if type(error).__name__ == "DecompressionBombError":
+            raise TooMuch(f"{limit} pixels in a picture") from error
         raise Broken(f"{kind.upper()} picture") from error
     return picture
 

@@ -91,8 +91,8 @@ def count_columns(table: Table) -> list[int]:
     if headed:
         margins = len(unknown) > 1 and all(place in family for place, column in enumerate(numeric) if column in unknown)
         return sorted({*headed, *(unknown if margins or _adds_up(table, unknown, headed) else ())})
-    if any(says in (*_STATISTICS, Says.PERCENT, Says.VALUE) and column not in unknown
-           for column, says in enumerate(table.says) if column in numeric):
+    if any(table.says[column] in (*_STATISTICS, Says.PERCENT, Says.VALUE) and column not in unknown
+           for column in numeric if column >= table.labels):
         return []
     if len(unknown) >= 2 or any(_is_number(table.heads[column]) for column in unknown):
         return unknown
@@ -101,9 +101,12 @@ def count_columns(table: Table) -> list[int]:
 
 def _heading_rows(cells: tuple[tuple[Cell, ...], ...]) -> int:
     if all(cell.number is not None for cell in cells[0] if not cell.empty):
-        if not cells[0][0].empty:
-            return 0
-        return 1
+        return 1 if cells[0][0].empty else 0
+    numbers = [cell.number for cell in cells[0][1:] if cell.number is not None]
+    if len(numbers) == len(cells[0]) - 1 and numbers != [0] and numbers != sorted(set(numbers)):
+        return 0
+    if len(numbers) == len(cells[0]) - 1 == 1 and numbers[0] != 0 and _small_number(numbers[0]):
+        return 0
     head = 1
     while head < min(len(cells) - 1, 4):
         if any(cell.number is not None or cell.percent is not None or cell.hidden for cell in cells[head][1:]):
@@ -114,6 +117,10 @@ def _heading_rows(cells: tuple[tuple[Cell, ...], ...]) -> int:
             break
         head += 1
     return head
+
+
+def _small_number(number: float) -> bool:
+    return number < 1900
 
 
 def _labels(body: tuple[tuple[Cell, ...], ...], says: tuple[Says, ...], width: int) -> int:

@@ -175,32 +175,50 @@ def printed(context: Context, text: str, name: str | None = None) -> list[Grid]:
     grids: list[Grid] = []
     run: list[tuple[str, ...]] = []
     start = 0
-
-    def close() -> None:
-        if len(run) >= 2 and any(any(character.isdigit() for character in cell) for cell in run[1]):
-            width = max(len(row) for row in run)
-            if width >= 2:
-                rows = tuple(("",) * (width - len(row)) + row for row in run)
-                grids.append(Grid(rows, name, first_row=start + 1))
-        run.clear()
-
-    for number, line in enumerate(text.split("\n")):
-        parts = re.split(r"\s{2,}|\t" if re.search(r"\S\s{2,}\S", line) and not run else r"\s+", line.strip())[:400]
-        if len(run) == 1 and len(parts) not in (len(run[0]), len(run[0]) + 1):
-            parts = re.split(r"\s{2,}|\t", line.strip())[:400]
+    for number, line in enumerate([*text.split("\n"), ""]):
+        parts = _parts(line, run)
         fits = not run or len(parts) == len(run[-1]) or (len(run) == 1 and len(parts) == len(run[0]) + 1)
         if not line.strip() or not fits:
-            close()
+            grids += _printed_grid(run, start, name, line)
+            run = []
         if line.strip() and len(line) < 4000:
             if not run:
                 start = number
-            run.append(tuple(parts))
+            if len(run) < context.profile.limits["rows"]:
+                run.append(parts)
+            else:
+                context.add("file.limit", Locator(name, start + 1), f"{len(run)} rows in a table")
         if number % 1000 == 0:
             context.tick()
             _bound(context, grids)
-    close()
     _bound(context, grids)
     return grids
+
+
+def _parts(line: str, run: list[tuple[str, ...]]) -> tuple[str, ...]:
+    text = line.strip()
+    wide = tuple(re.split(r"\s{2,}|\t", text)[:400])
+    if not run:
+        return wide if len(wide) > 1 else tuple(text.split()[:400])
+    close = tuple(text.split()[:400])
+    wanted = (len(run[0]), len(run[0]) + 1) if len(run) == 1 else (len(run[-1]),)
+    return close if len(close) in wanted and len(wide) not in wanted else wide
+
+
+def _printed_grid(run: list[tuple[str, ...]], start: int, name: str | None, after: str) -> list[Grid]:
+    """The grid of a run of lines; ``after`` is the line below it, where pandas names a series."""
+    width = max(map(len, run), default=0)
+    if len(run) < 2 or width < 2 or not any(character.isdigit() for row in run for cell in row for character in cell):
+        return []
+    numbers = tuple(range(start + 1, start + 1 + len(run)))
+    rows = [("",) * (width - len(row)) + row for row in run]
+    if width == 2 and len(run[0]) == 1:
+        named = re.match(r"Name: (\S{1,100}?),", after)
+        rows[0] = (run[0][0], named[1] if named else "unnamed")
+    if all(row[0].endswith((":", "=")) for row in rows):
+        rows, numbers = [("",) * width, *rows], (start + 1, *numbers)
+        rows[0] = ("label", *["value"] * (width - 1))
+    return [Grid(tuple(rows), name, numbers=numbers)]
 
 
 def sizes(text: str) -> tuple[int, ...]:

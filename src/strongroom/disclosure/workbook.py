@@ -34,12 +34,16 @@ def read(context: Context, data: bytes) -> list[Grid]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             book: Any = openpyxl.load_workbook(io.BytesIO(data), data_only=True, keep_links=False)
-            formulas = any(b"<f>" in part or b"<f " in part for part in _sheets(data))
+            parts = _sheets(data)
     except (MemoryError, RecursionError):
         raise
     except Exception as error:  # the library raises whatever its parts raise on broken files
         raise Broken(f"Excel workbook, {type(error).__name__}") from error
-    if formulas:
+    if not book.sheetnames:
+        raise Broken("Excel workbook without sheets")
+    if len(parts) != len(book.worksheets):
+        context.add("document.hidden", what="a sheet that the workbook does not list")
+    if any(b"<f>" in part or b"<f " in part for part in parts):
         context.add("document.formula")
     grids = []
     for number, sheet in enumerate(book.worksheets, 1):
@@ -86,7 +90,7 @@ def _look_inside(context: Context, data: bytes) -> None:
 
 def _sheets(data: bytes) -> list[bytes]:
     with zipfile.ZipFile(io.BytesIO(data)) as package:
-        return [package.read(name) for name in package.namelist() if name.startswith("xl/worksheets/sheet")]
+        return [package.read(name) for name in package.namelist() if name.startswith("xl/worksheets/") and name.endswith(".xml")]
 
 
 def _grid(context: Context, sheet: Any, name: str) -> Grid:
