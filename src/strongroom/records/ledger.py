@@ -9,9 +9,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connection, transaction
 
+from strongroom import ledger
 from strongroom.domain.acts import Actor
-from strongroom.ledger import export as exporting
-from strongroom.ledger import note, store
 
 ORIGIN = "app"
 KEY_LINE = "app-ledger.pub"
@@ -35,32 +34,32 @@ def line(
     entry: dict[str, Any] = {"at": at, "actor": who, "action": action, "subject": dict(subject), "outcome": outcome}
     entry |= {key: value for key, value in (("project", project), ("reason", reason), ("body", body)) if value}
     with transaction.atomic(), connection.cursor() as cursor:
-        return store.append(cursor.execute, entry, placeholder="%s").seq
+        return ledger.append(cursor.execute, entry, placeholder="%s").seq
 
 
 def size() -> int:
     """How many lines the log has."""
     with connection.cursor() as cursor:
-        return store.size(cursor.execute)
+        return ledger.size(cursor.execute)
 
 
 def sign_checkpoint(key: Ed25519PrivateKey) -> str:
     """Sign the log as it stands; without new lines the last checkpoint."""
     with transaction.atomic(), connection.cursor() as cursor:
-        return note.checkpoint(cursor.execute, ORIGIN, key, placeholder="%s")
+        return ledger.checkpoint(cursor.execute, ORIGIN, key, placeholder="%s")
 
 
 def newest_checkpoint() -> str:
     """The last signed checkpoint, "" before the first."""
     with connection.cursor() as cursor:
-        found = note.latest(cursor.execute)
+        found = ledger.latest(cursor.execute)
     return found[1] if found else ""
 
 
 def publish_key(key: Ed25519PrivateKey, folder: Path) -> None:
     """Write the log's public key where the web app and auditors can read it."""
     path = folder / KEY_LINE
-    text = note.key_line(ORIGIN, key.public_key()) + "\n"
+    text = ledger.key_line(ORIGIN, key.public_key()) + "\n"
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
 
@@ -76,7 +75,7 @@ def export_to(path: Path, folder: Path) -> bool:
     words = public_key_line(folder)
     if not words or not newest_checkpoint():
         return False
-    _, public = note.read_key_line(words)
+    _, public = ledger.read_key_line(words)
     with transaction.atomic(), connection.cursor() as cursor:
-        exporting.export(cursor.execute, path, public, placeholder="%s")
+        ledger.export(cursor.execute, path, public, placeholder="%s")
     return True
