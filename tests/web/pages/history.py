@@ -22,7 +22,13 @@ PEOPLE = {
     "sys": Actor("person", "sub-sys", "Sam Brandt", ("system-managers",)),
 }
 WARDEN = Actor("process", "warden", "Warden")
-ROLES = {"max": "project_manager", "ines": "investigator", "rosa": "researcher", "ref": "referee", "rep": "representative"}
+ROLES = {
+    "max": "project_manager",
+    "ines": "investigator",
+    "rosa": "researcher",
+    "ref": "referee",
+    "rep": "representative",
+}
 TIER_2 = [
     ("open_generate_new", "no"),
     ("closed_personal", "yes"),
@@ -73,7 +79,9 @@ class History:
         """A fact that the warden states."""
         return self._add(WARDEN, Act(kind, self.id, body), minutes, "")
 
-    def _add(self, actor: Actor, act: Act, minutes: int, role: str, *, outcome: str = "done", reason: str = "") -> Entry:
+    def _add(
+        self, actor: Actor, act: Act, minutes: int, role: str, *, outcome: str = "done", reason: str = ""
+    ) -> Entry:
         seq = len(self.entries) + 1
         at = self.now.isoformat(timespec="seconds")
         entry = Entry(seq, at, actor, act.kind, act.project, act.body, role, act.digest, digest(), outcome, reason)
@@ -134,7 +142,15 @@ def prepared(story: History, environment: str, *mounts: tuple[str, str]) -> None
     for mount, kind in mounts:
         volume = f"{environment}-{kind}"
         size = 256 * 2**20
-        story.fact("volume.created", volume=volume, environment=environment, mount=mount, kind=kind, size=size, method="luks")
+        story.fact(
+            "volume.created",
+            volume=volume,
+            environment=environment,
+            mount=mount,
+            kind=kind,
+            size=size,
+            encryption="luks",
+        )
     summary = {"holds": 3, "broken": 0, "unknown": 0}
     story.fact(
         "environment.ready", environment=environment, milliseconds=9400, summary=summary, results=PROBES[:3], drift=[]
@@ -173,7 +189,7 @@ def receipt(digest_: str = FILE_DIGEST) -> dict[str, Any]:
         "deposit": "pupils",
         "digest": digest_,
         "files": [{"name": "chem97.csv", "size": 1_234_567, "sha256": "b" * 64}],
-        "sealed_at": "2026-11-24T13:00:00+00:00",
+        "at": "2026-11-24T13:00:00+00:00",
         "signature": "c" * 86,
     }
 
@@ -236,18 +252,26 @@ def working() -> History:
     story.do("rep", "output_form.agree", work_package="attainment", form="Tables with no cell below 10")
     story.do("max", "environment.create", id="analysis", work_package="attainment")
     prepared(story, "analysis", ("/work", "working"), ("/output", "output"))
-    story.fact("data.moved", environment="analysis", dataset="chem97", sha256="b" * 64, files=1, size=1_234_567)
+    story.fact(
+        "data.moved",
+        environment="analysis",
+        dataset="chem97",
+        source="pupils-data",
+        target="analysis-chem97",
+        digest=FILE_DIGEST,
+    )
     story.do("rosa", "environment.enter", environment="analysis")
     return story
 
 
 SMALL_CELL = {
     "file": "table.csv",
-    "locator": "B3",
+    "locator": {"sheet": None, "row": 3, "column": 2},
+    "source": "profile 1",
     "rule": "cell-threshold",
     "words": "This cell counts 4 people, fewer than 10.",
     "mend": "Join it with the row next to it.",
-    "verdict": "fail",
+    "severity": "fail",
 }
 
 
@@ -258,9 +282,7 @@ def submitted(request: str = "out-1", *, findings: tuple[dict[str, Any], ...] = 
     return story
 
 
-def submit(
-    story: History, request: str, *, findings: tuple[dict[str, Any], ...] = (), verdict: str = "pass"
-) -> None:
+def submit(story: History, request: str, *, findings: tuple[dict[str, Any], ...] = (), verdict: str = "pass") -> None:
     """Submit, freeze and check one egress request."""
     files = ["analysis.py", "table.csv", "figure.png"]
     story.do(
@@ -306,7 +328,9 @@ def released() -> History:
     story = approved()
     story.do("max", "egress.release", request="out-1", digest="e" * 64)
     files = [{"name": name, "sha256": str(n) * 64} for n, name in enumerate(("analysis.py", "table.csv", "figure.png"))]
-    story.fact("egress.released", request="out-1", record={"request": "out-1", "digest": "e" * 64, "files": files, "tier": 0})
+    story.fact(
+        "egress.released", request="out-1", record={"request": "out-1", "digest": "e" * 64, "files": files, "tier": 0}
+    )
     return story
 
 
@@ -315,12 +339,13 @@ def ended() -> History:
     story = released()
     story.do("pat", "project.close", note="Done")
     for volume in ("look-home", "look-scratch", "analysis-working", "analysis-output"):
-        story.fact("volume.destroyed", volume=volume, at=story.now.isoformat())
+        when = story.now.isoformat()
+        story.fact("volume.destroyed", volume=volume, kind="own", destroyed_at=when, key_id="k1", method="luks erase")
     for environment in ("look", "analysis"):
         story.fact("environment.destroyed", environment=environment)
     certificate = {
         "project": "chem97",
-        "issued_at": story.now.isoformat(),
+        "at": story.now.isoformat(),
         "volumes": [{"volume": "look-home", "kind": "home", "method": "luks"}],
         "signature": "f" * 86,
     }

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from strongroom.domain.classification import AnswersError, tier_of
 from strongroom.policy.questions import SETS
-from strongroom.web.presenting import closing, deposits, environments, life, requests, standing, words
+from strongroom.web.presenting import closing, deposits, drawing, environments, life, requests, standing, words
 from strongroom.web.presenting.dialogue import Dialogue, resume
 from strongroom.web.presenting.totp import seconds_left, totp
 from tests.proves import proves
@@ -128,7 +128,7 @@ def test_every_control_names_who_enforces_it() -> None:
 
 
 def test_findings_are_grouped_by_file_and_the_worst_decides() -> None:
-    mild = {**history.SMALL_CELL, "verdict": "review", "locator": "B4", "words": "A percentage"}
+    mild = {**history.SMALL_CELL, "severity": "review", "locator": {"row": 4}, "words": "A percentage"}
     story = history.submitted(findings=(mild, history.SMALL_CELL), verdict="fail")
     files = {item.name: item for item in requests.checked_files(story.project.requests["out-1"])}
     assert files["analysis.py"].verdict == "pass" and files["analysis.py"].findings == ()
@@ -136,13 +136,23 @@ def test_findings_are_grouped_by_file_and_the_worst_decides() -> None:
     assert [item.verdict for item in files["table.csv"].findings] == ["fail", "review"]
 
 
-def test_the_flagged_cell_of_a_table_is_the_one_that_the_locator_names() -> None:
-    table = requests.drawn_table({"rows": [["lea", "n"], ["1", "12"], ["2", "4"]]}, [history.SMALL_CELL], "table.csv")
-    assert table.head == ("lea", "n")
-    assert [[bool(cell.flags) for cell in row] for row in table.rows] == [[False, False], [False, True]]
-    assert table.flagged == 1
-    assert requests.place_of("line 4") is None
-    assert requests.place_of("AA10") == (9, 26)
+def test_the_flagged_cell_of_a_table_says_what_was_found_and_pictures_are_png_only() -> None:
+    flag = {"column": 2, "severity": "fail", "rule": "cell-threshold"}
+    rows = [{"row": n, "cells": cells, "flags": []} for n, cells in ((1, ["lea", "n"]), (2, ["1", "12"]))]
+    rows += [{"row": 3, "cells": ["2", "4"], "flags": [flag]}, {"row": 4, "cells": ["3", "5"], "flags": [flag]}]
+    table = {"name": None, "first_column": 1, "rows": rows, "total_rows": 9, "cut": True}
+    svg = {"name": "figure", "png": "PHN2Zz4=", "width": 1, "height": 1}
+    shape = {"file": "table.csv", "kind": "csv", "tables": [table], "images": [svg], "text": None, "cut": False}
+    (drawn,) = drawing.draw({"previews": [shape]}, [history.SMALL_CELL])
+    assert [cell.text for cell in drawn.tables[0].head] == ["lea", "n"]
+    assert [[cell.flags for cell in row] for row in drawn.tables[0].rows] == [
+        [(), ()],
+        [(), ("This cell counts 4 people, fewer than 10.",)],
+        [(), ("Must not leave",)],
+    ]
+    assert drawn.tables[0].flagged == 2 and drawn.tables[0].note.startswith("4 of 9 rows")
+    assert drawn.images == ()
+    assert requests.place_words({"sheet": "Table 1", "row": 4, "column": None}) == "Table 1, row 4"
 
 
 @proves("P66")

@@ -60,7 +60,9 @@ def kept(project: Project) -> tuple[str, ...]:
     words = ["The project, its people and its whole history", "Signed agreements and classifications"]
     if released:
         count = len(released)
-        words.append(f"{count} published output{'' if count == 1 else 's'} with release record{'' if count == 1 else 's'}")
+        words.append(
+            f"{count} published output{'' if count == 1 else 's'} with release record{'' if count == 1 else 's'}"
+        )
     return tuple(words)
 
 

@@ -60,7 +60,7 @@ def receipt_of(raw: Mapping[str, Any]) -> Receipt:
     """The receipt in rows; nothing of it is left out."""
     files = tuple((str(item["name"]), size(int(item["size"])), str(item["sha256"])) for item in raw.get("files", ()))
     rows = tuple(
-        (spoken(str(key)), when(str(value)) if str(key).endswith("at") else str(value))
+        (spoken(str(key)), when(str(value)) if key == "at" else str(value))
         for key, value in raw.items()
         if key not in ("files", "digest")
     )

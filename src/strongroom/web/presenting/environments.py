@@ -64,9 +64,8 @@ def probe_cells(results: tuple[Mapping[str, Any], ...]) -> tuple[ProbeCell, ...]
 
 
 def _cell(result: Mapping[str, Any]) -> ProbeCell:
-    name = str(result.get("probe") or result.get("name") or "probe")
-    state = str(result.get("state") or result.get("outcome") or "unknown")
-    state = state if state in ORDER else "unknown"
+    name = str(result["probe"])
+    state = str(result["state"]) if result["state"] in ORDER else "unknown"
     evidence = result.get("evidence") or "No evidence was brought back."
     about = str(result.get("claim") or result.get("words") or "")
     return ProbeCell(spoken(name), state, STATE_WORDS[state], _flat(evidence), about)
@@ -91,14 +90,14 @@ def volume_rows(project: Project, environment: Environment) -> tuple[VolumeRow, 
     for mount, name in sorted(environment.volumes.items()):
         volume = project.volumes.get(name, {})
         gone = volume.get("destroyed")
-        state = f"Key destroyed {when(str(gone.get('at', '')))}".strip() if gone else "In use"
+        state = f"Key destroyed, {when(str(gone['destroyed_at']))}" if gone else "In use"
         amount = volume.get("size")
         rows.append(
             VolumeRow(
                 mount,
                 spoken(str(volume.get("kind", "volume"))),
                 size(amount) if isinstance(amount, int) else "",
-                str(volume.get("method", volume.get("encryption", "not stated"))),
+                str(volume.get("encryption", "not stated")),
                 state,
             )
         )

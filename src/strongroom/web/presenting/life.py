@@ -33,6 +33,7 @@ PARTS = {
     "output_form": "classification",
     "environment": "environment",
     "egress": "outputs",
+    "read": "outputs",
 }
 PART_WORDS = {
     "people": "Project and people",
@@ -89,10 +90,12 @@ ACT_WORDS = {
     "egress.review": "Output reviewed",
     "egress.release": "Release ordered",
     "egress.released": "Output released",
+    "read.document": "Signed agreement read",
+    "read.outputs": "Output volume looked at",
+    "read.preview": "Frozen files looked at",
 }
 # Facts that would bury the story in the drawing; the table below it lists them all.
-QUIET = frozenset({"volume.created", "volume.destroyed", "environment.probed", "environment.probe", "deposit.opened"})
-SHAPES = {"people": "circle", "data": "square", "classification": "diamond", "environment": "circle"}
+QUIET = ("volume.", "environment.probe", "deposit.opened", "read.")
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,7 @@ def spacing(entries: Sequence[Entry]) -> list[float]:
 
 def life(project: Project) -> Life:
     """Geometry and table of a project's life."""
-    told = [entry for entry in project.history if entry.kind not in QUIET]
+    told = [entry for entry in project.history if not entry.kind.startswith(QUIET)]
     lanes = _lanes(project, told)
     level = {lane.name: lane.y for lane in lanes}
     marks = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,6 @@ from strongroom.web.presenting.words import name_of
 VERDICT_ORDER = {"fail": 0, "review": 1, "pass": 2}
 VERDICT_WORDS = {"fail": "Must not leave", "review": "Look closely", "pass": "Nothing found"}
 VERDICT_COLOURS = {"fail": "red", "review": "yellow", "pass": "green"}
-CELL = re.compile(r"([A-Z]{1,3})([1-9][0-9]*)")
 
 
 @dataclass(frozen=True)
@@ -36,22 +34,6 @@ class CheckedFile:
     verdict_words: str
     colour: str
     findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a drawn table; ``flags`` are the words of the findings about it."""
-
-    text: str
-    flags: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class DrawnTable:
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    flagged: int
 
 
 @dataclass(frozen=True)
@@ -84,10 +66,10 @@ def _checked(name: str, found: Sequence[Mapping[str, Any]]) -> CheckedFile:
 
 
 def _finding(item: Mapping[str, Any]) -> Finding:
-    verdict = str(item.get("verdict", "review"))
+    verdict = str(item.get("severity", "review"))
     verdict = verdict if verdict in VERDICT_ORDER else "review"
     return Finding(
-        str(item.get("locator", "")),
+        place_words(item.get("locator") or {}),
         str(item.get("rule", "")),
         str(item.get("words", "")),
         str(item.get("mend", "")),
@@ -96,30 +78,12 @@ def _finding(item: Mapping[str, Any]) -> Finding:
     )
 
 
-def place_of(locator: str) -> tuple[int, int] | None:
-    """Row and column (from 0) of a locator that names one cell, such as ``B3`` or ``table 1, B3``; else None."""
-    found = CELL.search(locator)
-    if found is None:
-        return None
-    column = 0
-    for letter in found.group(1):
-        column = column * 26 + ord(letter) - ord("A") + 1
-    return int(found.group(2)) - 1, column - 1
-
-
-def drawn_table(table: Mapping[str, Any], found: Sequence[Mapping[str, Any]], caption: str) -> DrawnTable:
-    """A table of the preview with the cells that findings name marked. Row 0 is its head."""
-    flags: dict[tuple[int, int], list[str]] = {}
-    for item in found:
-        if (place := place_of(str(item.get("locator", "")))) is not None:
-            flags.setdefault(place, []).append(str(item.get("words", "")))
-    rows = [[str(value) for value in row] for row in table.get("rows", ())]
-    head = tuple(rows[0]) if rows else ()
-    body = tuple(
-        tuple(Cell(text, tuple(flags.get((number, column), ()))) for column, text in enumerate(row))
-        for number, row in enumerate(rows[1:], start=1)
-    )
-    return DrawnTable(caption, head, body, sum(bool(cell.flags) for row in body for cell in row))
+def place_words(locator: Mapping[str, Any]) -> str:
+    """A place in a file in words: ``Sheet 1, row 3, column 2``."""
+    parts = [str(locator["sheet"])] if locator.get("sheet") else []
+    parts += [f"{name} {locator[name]}" for name in ("row", "column") if locator.get(name)]
+    words = ", ".join(parts)
+    return words[:1].upper() + words[1:]
 
 
 def reviews_seen(project: Project, request: Request, person: str) -> tuple[ReviewRow, ...]:
