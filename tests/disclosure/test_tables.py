@@ -98,6 +98,7 @@ def test_safe_twins_pass(name: str, text: str) -> None:
     ("F,3\nM,40", "count.perhaps", "review"),
     ("gender,mean,sd,n\nF,5.2,1.1,4\nM,5.6,1.2,800", "statistic.small-n", "fail"),
     ("gender,mean,sd\nF,5.2,1.1\nM,5.6,1.2", "statistic.no-n", "review"),
+    ("lea,score\n1,5.2\n2,6.1", "statistic.no-n", "review"),
     ("gender,mean,max,n\nF,5.2,10,400\nM,5.6,10,800", "statistic.extreme", "review"),
     (",score,age\ncount,8,8\nmean,5.1,18.2\nstd,1.1,0.4", "statistic.small-n", "fail"),
     (",score,age\ncount,80,80\nmean,5.1,18.2\nmin,0,18", "statistic.extreme", "review"),

@@ -142,7 +142,8 @@ def _apart(
 
 def _child(profile: Profile, name: str, data: bytes, writing: int, *, previewed: bool) -> None:
     try:
-        size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        statm = Path("/proc/self/statm")
+        size = int(statm.read_text().split()[0]) * resource.getpagesize() if statm.exists() else 0
         resource.setrlimit(resource.RLIMIT_AS, (size + profile.limits["memory_bytes"],) * 2)
         resource.setrlimit(resource.RLIMIT_CPU, (profile.limits["seconds"] * 2,) * 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

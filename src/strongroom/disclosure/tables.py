@@ -263,7 +263,7 @@ def _check_line(context: Context, table: Table, parts: list[tuple[int, int]], la
 
 def _check_statistics(context: Context, table: Table, counts: list[int], count_rows: list[int]) -> None:
     numeric = _numeric_columns(table)
-    statistics = [column for column in numeric if table.says[column] in _STATISTICS]
+    statistics = [column for column in numeric if table.says[column] in _STATISTICS or _measured(table, column)]
     for column in numeric:
         if table.says[column] is Says.EXTREME:
             context.add("statistic.extreme", table.grid.at(max(table.head - 1, 0), column))
@@ -272,6 +272,13 @@ def _check_statistics(context: Context, table: Table, counts: list[int], count_r
             context.add("statistic.extreme", table.grid.at(row))
     if statistics and not counts and not count_rows:
         context.add("statistic.no-n", table.grid.at(0))
+
+
+def _measured(table: Table, column: int) -> bool:
+    """Whether a column of values has fractions: means or the like, if not records."""
+    return column >= table.labels and table.says[column] in (Says.VALUE, Says.NOTHING) and any(
+        cell.number is not None and not cell.whole for cell in table.column(column)
+    )
 
 
 def _check_text(context: Context, table: Table) -> None:
