@@ -109,7 +109,16 @@ def running(design: Design, number: int) -> Iterator[PodView]:
                 )
             yield view(name, base)
         finally:
-            podman("pod", "rm", "-f", "-t", "0", name, check=False)
+            remove(name)
+
+
+def remove(name: str) -> None:
+    """Remove a pod; podman at times removes the containers only, and the pod when asked again."""
+    for _ in range(5):
+        podman("pod", "rm", "-f", "-t", "0", name, check=False)
+        if subprocess.run(["podman", "pod", "exists", name], env=engine.environ(), check=False).returncode == 1:
+            return
+    raise AssertionError(f"pod {name} is still there")
 
 
 def view(name: str, base: int) -> PodView:

@@ -179,9 +179,8 @@ def trace_others(ask: Ask) -> Answer:
     control(victims, "no process of another user to try on")
     calls = {}
     for pid in victims:
-        traced, code = syscall("ptrace", 0x4206, pid, 0, 0)
-        if traced == 0:
-            syscall("ptrace", 17, pid, 0, 0)
+        # In a child whose end lets go of the victim: a traced process would stop at its next signal.
+        traced, code = in_child(lambda pid=pid: syscall("ptrace", 0x4206, pid, 0, 0))  # type: ignore[misc]
         control(code != errno.ESRCH, "the other process is not visible")
         calls[f"trace {pid}"] = (traced, code)
         for name in ("mem", "environ"):
