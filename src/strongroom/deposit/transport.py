@@ -18,8 +18,14 @@ class LoopbackNames(httpx.BaseTransport):
         """See httpx.BaseTransport."""
         host = request.url.host
         if host == "localhost" or host.endswith(".localhost"):
-            request.extensions = {**request.extensions, "sni_hostname": host}
-            request.url = request.url.copy_with(host="127.0.0.1")
+            # A copy: the answer's own address, which cookies and redirects go by, keeps the name.
+            request = httpx.Request(
+                request.method,
+                request.url.copy_with(host="127.0.0.1"),
+                headers=request.headers,
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": host},
+            )
         return self._inner.handle_request(request)
 
     def close(self) -> None:

@@ -123,7 +123,7 @@ class Doors:
         self._may_read(state, actor, allowed, "preview", name)
         if item.state not in ("review", "approved"):
             return Reply.of({"reason": f"there is nothing to see while the request is {item.state}"}, 409)
-        return Reply(200, outputs.preview(self.hands, item))
+        return Reply.of(outputs.preview(self.hands, item))
 
     def released(self, request: Request) -> Reply:
         name, file = request.match[1], request.match[2]

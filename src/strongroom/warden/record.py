@@ -72,13 +72,13 @@ class Record:
             "at": entry.at,
             "actor": {"kind": entry.actor.kind, "id": entry.actor.id, "name": entry.actor.name, "role": entry.role},
             "action": entry.kind,
-            "subject": {"digest": entry.digest, "relies_on": list(relies_on)},
+            "subject": {"relies_on": list(relies_on)},
             "project": entry.project,
             "purpose": "",
             "outcome": entry.outcome,
             "reason": entry.reason,
             "policy": entry.policy,
-            "body": dict(entry.body),
+            "body": {**entry.body, **({"decision": entry.digest} if entry.digest else {})},
         }
         kept = replace(entry, seq=ledger.append(db.execute, line).seq)
         db.execute(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 from pathlib import Path
+
+from strongroom.platforms.podman import engine
 
 PACKAGE = "r-cran-mlmrev"
 LIBRARY = "usr/lib/R/site-library/mlmRev/data/Rdata"
@@ -54,6 +55,6 @@ def pupils(folder: Path, image: str) -> Path:
 
 
 def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**engine.environ(), "LC_ALL": "C.UTF-8"})
     if done.returncode:
         raise NoData(f"{command[0]} failed: {done.stderr.strip()[-400:]}")

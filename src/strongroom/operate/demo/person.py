@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 import re
-import ssl
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
 import httpx
 
+from strongroom.deposit.transport import transport
 from strongroom.identity.signin import REDIRECTS, SignIn
 from strongroom.layout import Layout
 
@@ -23,17 +23,6 @@ class PageError(RuntimeError):
 
 class Refused(PageError):
     """The platform refused: its page's reason."""
-
-
-class LocalTransport(httpx.HTTPTransport):
-    """Sends every ``*.localhost`` name to this machine, as browsers do and the resolver may not."""
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        host = request.url.host
-        if host.endswith("localhost"):
-            request.extensions["sni_hostname"] = host
-            request.url = request.url.copy_with(host="127.0.0.1")
-        return super().handle_request(request)
 
 
 @dataclass
@@ -135,7 +124,9 @@ class Page(HTMLParser):
             known = set(found.fields) | found.files | {button.partition("=")[0] for button in found.buttons}
             if found.method == "post" and set(names) <= known and found.action.rstrip("/").endswith(action.rstrip("/")):
                 return found
-        raise PageError(f"{self.url} ({self.status}, “{self.heading}”) has no form with {', '.join(names)} {action}: {self.text[:600]}")
+        raise PageError(
+            f"{self.url} ({self.status}, “{self.heading}”) has no form with {', '.join(names)} {action}: {self.text[:600]}"
+        )
 
 
 @dataclass
@@ -151,8 +142,7 @@ class Person:
     layout: Layout
 
     def __post_init__(self) -> None:
-        context = ssl.create_default_context(cafile=str(self.layout.authority))
-        self.client = httpx.Client(transport=LocalTransport(verify=context), timeout=LONGEST_WAIT)
+        self.client = httpx.Client(transport=transport(self.layout.authority), timeout=LONGEST_WAIT)
         self._signin = SignIn(self.client)
 
     def open(self, path: str) -> Page:

@@ -15,6 +15,8 @@ from strongroom.warden.volumes.freeze import freeze as freeze_files
 from strongroom.warden.works.environments import MEGABYTE, own_volume
 
 ROOM = 160 * MEGABYTE
+# An entry of the record is bounded; more findings than this do not change a verdict.
+MOST_FINDINGS = 300
 
 
 def sealed_volume(request: str) -> str:
@@ -48,21 +50,22 @@ def freeze(hands: Hands, project: str, request: str) -> None:
 def check(hands: Hands, project: str, request: str) -> None:
     """First checks and the drawings for reviewers, both made in the throwaway container; only digests and verdicts are recorded."""
     files = hands.volumes.open(sealed_volume(request)) / "files"
-    result = json.loads(hands.check(files, "check"))
-    findings = [_without_values(finding) for finding in result["findings"]]
-    checks = {"verdict": result["verdict"], "profile": result["profile"], "findings": findings}
+    result = json.loads(hands.check(files, "check"))["result"]
+    profile = f"{result['profile']} {result['profile_version']}"
+    checks = {"verdict": result["verdict"], "profile": profile, "findings": result["findings"][:MOST_FINDINGS]}
     hands.fact("egress.checked", project, request=request, checks=checks)
 
 
-def _without_values(finding: dict[str, Any]) -> dict[str, Any]:
-    kept = ("rule", "source", "severity", "file", "locator", "words", "mend")
-    return {name: finding[name] for name in kept if name in finding}
-
-
-def preview(hands: Hands, item: Request) -> bytes:
+def preview(hands: Hands, item: Request) -> dict[str, Any]:
     """What the throwaway container draws of the frozen files; kept nowhere."""
     files = hands.volumes.open(sealed_volume(item.id)) / "files"
-    return hands.check(files, "render")
+    return {"files": [_drawing(one) for one in json.loads(hands.check(files, "render"))["previews"]]}
+
+
+def _drawing(one: dict[str, Any]) -> dict[str, Any]:
+    tables = [{"sheet": table["name"], "rows": [row["cells"] for row in table["rows"]]} for table in one["tables"]]
+    image = one["images"][0]["png"] if one["images"] else ""
+    return {"name": one["file"], "tables": tables, "image": image, "text": one["text"] or ""}
 
 
 def release_folder(hands: Hands, request: str) -> Path:
