@@ -72,7 +72,6 @@ TEMPLATES = [
     }
 ]
 FORM_RENDERER = "strongroom.web.forms.Renderer"
-FORMS_URLFIELD_ASSUME_HTTPS = True
 
 DATABASES = {
     "default": {

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 
 from strongroom.domain.acts import Entry
 from strongroom.ledger.entry import canonical
 from strongroom.records import ledger
+from strongroom.records.letter import Letter
 from strongroom.records.models import Event, Mail, Person
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A message to one person (``to`` is their subject) about one entry; ``topic`` keeps two about the same apart."""
-
-    to: str
-    subject: str
-    text: str
-    topic: str = ""
 
 
 def store_entry(entry: Entry) -> None:

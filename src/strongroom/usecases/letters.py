@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from strongroom.domain.acts import Actor, Entry
 from strongroom.domain.project import Project, apply
 from strongroom.policy.permissions import DIRECTORY_ROLES
-from strongroom.records.storing import Letter
+from strongroom.records.letter import Letter
 from strongroom.usecases.tasks import Task, tasks_in
 
 GROUP_OF = {role: group for group, role in DIRECTORY_ROLES.items()}

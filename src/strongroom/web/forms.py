@@ -55,7 +55,11 @@ class ActForm(forms.Form):
             if isinstance(field.widget, forms.Textarea):
                 field.widget.attrs["rows"] = str(field.widget.attrs.get("data-rows", "4"))
             if field.required:
-                field.error_messages["required"] = f"Enter: {(field.label or name.replace('_', ' '))}"
+                chosen = isinstance(field, forms.ChoiceField | forms.FileField)
+                words = f"{'Choose' if chosen else 'Enter'}: {field.label or name.replace('_', ' ')}"
+                # A field that brings words of its own keeps them.
+                if field.error_messages["required"] == forms.Field.default_error_messages["required"]:
+                    field.error_messages["required"] = words
 
 
 def new_id(prefix: str) -> str:
