@@ -50,6 +50,21 @@ def test_tokens_say_who_signed_in_when_and_how(provider: Provider) -> None:
     assert jwt.get_unverified_header(tokens["access_token"])["alg"] == "RS256"
 
 
+def test_user_information_needs_a_living_grant(provider: Provider) -> None:
+    account = provider.person("Ada Lovelace", "auditors")
+    tokens = provider.tokens(account)
+    url = f"{provider.layout.issuer}/identity/o/api/userinfo"
+    with provider.browser() as client:
+        told = client.get(url, headers={"Authorization": f"Bearer {tokens['access_token']}"}).json()
+        assert told["sub"] == account.sub and told["groups"] == ["auditors"] and told["name"] == "Ada Lovelace"
+        forged = tokens["access_token"][:-6] + "AAAAAA"
+        assert client.get(url, headers={"Authorization": f"Bearer {forged}"}).status_code == 401
+        provider.refresh(provider.refresh(tokens["refresh_token"]).json()["refresh_token"])
+        provider.refresh(tokens["refresh_token"])
+        ended = client.get(url, headers={"Authorization": f"Bearer {tokens['access_token']}"})
+        assert ended.status_code == 401
+
+
 def test_an_id_token_is_no_access_token(provider: Provider) -> None:
     tokens = provider.tokens(provider.person())
     with pytest.raises(jwt.InvalidAudienceError):

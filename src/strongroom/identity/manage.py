@@ -131,6 +131,10 @@ def _save_client(layout: Layout) -> None:
 
 def _directory(command: str, options: dict[str, Any]) -> Any:
     _django()
+    from django.db import connection
+
+    # A page may lose its last second to a power cut and be sent again; a command that said "removed" may not.
+    connection.cursor().execute("PRAGMA synchronous=FULL")
     from strongroom.identity import people
 
     functions: dict[str, Callable[..., Any]] = {

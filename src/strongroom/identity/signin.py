@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,6 +21,36 @@ REDIRECTS = {301, 302, 303, 307, 308}
 
 class SignInError(RuntimeError):
     """The provider refused, or showed a page this client does not know; the message quotes it."""
+
+
+class Loopback(httpx.BaseTransport):
+    """Reaches ``localhost`` and every name under it on 127.0.0.1, as browsers do and most resolvers do not.
+
+    TLS still checks the certificate for the name that was asked for.
+    """
+
+    def __init__(self, verify: ssl.SSLContext) -> None:
+        self._inner = httpx.HTTPTransport(verify=verify)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        name = request.url.host
+        if name == "localhost" or name.endswith(".localhost"):
+            request = httpx.Request(
+                request.method,
+                request.url.copy_with(host="127.0.0.1"),
+                headers=request.headers,
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": name},
+            )
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def browser(authority: Path) -> httpx.Client:
+    """A client with an empty cookie jar that trusts only this certificate authority (the gateway's)."""
+    return httpx.Client(transport=Loopback(ssl.create_default_context(cafile=authority)), timeout=30)
 
 
 @dataclass
