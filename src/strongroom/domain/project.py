@@ -378,7 +378,7 @@ def _environment_moves(state: Project, entry: Entry) -> None:
     item.reason = entry.body.get("reason", "")
     if entry.kind == "environment.ready":
         item.ready_seconds = entry.body["milliseconds"] / 1000
-    if entry.kind in ("environment.ready", "environment.broken"):
+    if "results" in entry.body:
         _probed(state, entry)
 
 

@@ -18,6 +18,9 @@ from strongroom.platforms.podman.seccomp import PROFILE
 UIDS = 65_536
 # Host facts that no analysis needs: other environments' volumes and load would show in them.
 MASKED = ("/sys/block", "/sys/class/block", "/sys/dev/block", "/proc/diskstats", "/proc/partitions", "/proc/swaps")
+# Podman would write the host's own name and resolver into these.
+ETC = Path(__file__).parent / "etc"
+NAMES = ("hosts", "resolv.conf")
 # Places whose files are data, never programs.
 DATA_PLACES = ("/data", "/documents", "/output")
 
@@ -75,6 +78,7 @@ def container_arguments(
         *limits(int(memory), cpus(container), int(annotation(pod, f"pids.{container['name']}"))),
         *(part for entry in container["env"] for part in ("--env", f"{entry['name']}={entry['value']}")),
         *(part for mount in container["volumeMounts"] for part in _mount(pod, mount, screen, claims)),
+        *(part for name in NAMES for part in bind(ETC / name, f"/etc/{name}", read_only=True, no_programs=True)),
         *("--workdir", "/", container["image"], *container["command"]),
     ]
 

@@ -127,7 +127,10 @@ def prepare(hands: Hands, project: str, environment: str) -> None:
             "environment.failed",
             project,
             environment=environment,
-            reason=f"isolation does not hold: {', '.join(found['broken'])}",
+            reason=f"isolation does not hold: {', '.join(found['broken'])}"[:2000],
+            summary=found["summary"],
+            results=found["results"],
+            drift=found["drift"],
         )
         return
     hands.fact(
