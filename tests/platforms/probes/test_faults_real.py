@@ -101,6 +101,18 @@ def test_a_starved_pod_is_not_judged_as_holding() -> None:
     assert not judge(found.values(), 2).passed
 
 
+@proves("P8")
+def test_everyday_accidents_do_not_turn_anything_red() -> None:
+    """A full /tmp, a server on all addresses and a program called podman are nobody's leak."""
+    fill = "head -c 64m /dev/zero > /tmp/full"
+    server = "import http.server as h; h.HTTPServer(('0.0.0.0', 8000), h.SimpleHTTPRequestHandler).serve_forever()"
+    with running(Design(command=("bash", "-c", f'{fill}; exec -a podman python3 -c "{server}"')), 13) as pod:
+        first = int(podman("inspect", "-f", "{{.State.Pid}}", pod.containers["work"]))
+        until(lambda: any(one.port == 8000 for one in kernel_view.listeners(first)))
+        found = probe(pod)
+    assert not [one for one in found.values() if one.state not in ("holds", "known")]
+
+
 @contextmanager
 def core_pattern(text: str) -> Iterator[None]:
     path = Path("/proc/sys/kernel/core_pattern")

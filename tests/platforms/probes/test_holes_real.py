@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -47,7 +48,8 @@ def test_a_pod_as_it_shall_be_holds_in_time() -> None:
     assert {one.probe for one in found.values() if one.state == "holds"} == APPLICABLE
     assert summary(found.values()) == {"holds": len(APPLICABLE), "broken": 0, "unknown": 0}
     assert judge(found.values(), 3).passed
-    assert took < 9, f"{took:.1f} s"  # 1.5 s on a quiet machine
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert took < 3 * busy, f"{took:.1f} s, on a machine {busy:.1f} times busy"
 
 
 @proves("P8")
@@ -127,10 +129,6 @@ def test_a_pod_on_a_bridge_is_red() -> None:
         until(lambda: listens(net.peer, 8000))
         flags = tuple(flag.format(network=net.name, gateway=net.gateway) for flag in variants.BRIDGE.pod)
         with running(Design(flags, variants.BRIDGE.container, command=variants.BRIDGE.command), 5) as pod:
-            address = podman(
-                "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", pod.containers["work"]
-            )
-            assert address or pod.name
             found = probe(pod, peers=((net.peer, 8000),))
     assert_red(dict(found), variants.BRIDGE_RED)
     assert found["mount"].state == found["capabilities"].state == found["root_writes"].state == "holds"

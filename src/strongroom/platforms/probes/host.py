@@ -115,7 +115,7 @@ def namespaces(sight: Sight) -> Answer:
     for role, pid in sight.first.items():
         for kind in kernel.NAMESPACES:
             name = kernel.namespace(pid, kind)
-            if name == kernel.namespace(os.getpid(), kind):
+            if name in kernel.hosts_namespaces(kind):
                 faults.append(f"{role}: {kind} namespace is the host's")
             own[kind].add(name)
     faults += [f"containers share one {kind} namespace" for kind in ("pid", "mnt") if len(own[kind]) < len(sight.first)]
@@ -134,13 +134,13 @@ def namespaces(sight: Sight) -> Answer:
 def process_rights(sight: Sight) -> Answer:
     """A process just being put into the container still has its starter's rights, so faults are looked at again."""
     bad: dict[int, str] = {}
-    for attempt in range(3):
+    for attempt in range(6):
         seen = kernel.processes_in(sight.pid_namespaces)
         found = {pid: fault for pid in seen if (fault := _rights(pid))}
         bad = {pid: fault for pid, fault in found.items() if attempt == 0 or pid in bad}
         if not bad:
             return "holds", f"{len(seen)} processes, none with capabilities, all filtered"
-        time.sleep(0.05)
+        time.sleep(0.1)
     return verdict(list(bad.values()), "")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +64,19 @@ def status(pid: int) -> dict[str, str]:
 def namespace(pid: int, kind: str) -> str:
     """Identity of a namespace of a process."""
     return os.readlink(PROC / str(pid) / "ns" / kind)
+
+
+def hosts_namespaces(kind: str) -> set[str]:
+    """Namespaces of this process and, where it may be looked at, of the host's first process."""
+    found = {namespace(os.getpid(), kind)}
+    with suppress(OSError):
+        found.add(namespace(1, kind))
+    return found
+
+
+def started(pid: int) -> str:
+    """When a process started, in ticks since the host did; with its number it tells it from all others."""
+    return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
 
 
 def pids() -> Iterator[int]:

@@ -36,7 +36,10 @@ class Probe:
 
 @dataclass(frozen=True)
 class Mount:
-    """A mount that a container shall have beyond the usual ones; ``size`` in bytes is demanded of a tmpfs."""
+    """A mount that a container shall have beyond the usual ones.
+
+    A writable tmpfs must be bounded; with ``size`` (bytes) by exactly that.
+    """
 
     target: str
     writable: bool
@@ -91,12 +94,13 @@ class PodView:
 
 @dataclass(frozen=True)
 class Result:
-    """What one probe found; ``at`` is UTC in ISO 8601."""
+    """What one probe found; ``at`` is UTC in ISO 8601, ``words`` the question in plain words."""
 
     probe: str
     state: State
     evidence: str
     at: str
+    words: str = ""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def _asked(row: Row, mount: Mount) -> str:
     if row.kind == "tmpfs" and row.writable:
         if row.size is None:
             return "has no size limit"
-        if mount.size is None or row.size != mount.size:
+        if mount.size is not None and row.size != mount.size:
             return f"has {row.size} bytes, asked {mount.size}"
     return ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import subprocess
@@ -10,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from strongroom.platforms.probes import host
+from strongroom.platforms.probes import host, kernel_view
 from strongroom.platforms.probes.canary import Canaries
 from strongroom.platforms.probes.catalogue import BY_ID, PROBES
 from strongroom.platforms.probes.model import PodView, Probe, ProbeError, Result, State
@@ -49,9 +50,8 @@ def run_probes(
     try:
         sight = _look(pod, engine, vantages)
     except (Silent, OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
-        return [
-            Result(probe.id, _state(probe, "unknown"), f"the pod cannot be looked at: {error}", at) for probe in probes
-        ]
+        text = f"the pod cannot be looked at: {error}"
+        return [Result(probe.id, _state(probe, "unknown"), text, at, probe.asks) for probe in probes]
     deadline = time.monotonic() + seconds
     with Canaries(secrets.token_hex(8)) as canaries:
         try:
@@ -67,7 +67,7 @@ def run_probes(
                 vantage.stop()
         inside = [probe for probe in probes if probe.where == "inside"]
         found |= {probe.id: _merge(probe, vantages, _visits(probe, canaries, visits)) for probe in inside}
-    return [Result(probe.id, *found[probe.id], at) for probe in probes]
+    return [Result(probe.id, *found[probe.id], at, probe.asks) for probe in probes]
 
 
 def _applicable(pod: PodView, only: Collection[str] | None) -> list[Probe]:
@@ -116,6 +116,7 @@ def _begin(
         "abstract": canaries.abstract,
         "canary": canaries.file,
         "hostname": socket.gethostname(),
+        "runner": (os.getpid(), kernel_view.started(os.getpid())),
     }
     for vantage in vantages:
         readonly = [mount.target for mount in pod.expected.roles[vantage.role].mounts if not mount.writable]

@@ -14,7 +14,8 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 Answer = tuple[str, str]
@@ -112,6 +113,29 @@ def denied(calls: dict[str, tuple[int, int]]) -> Answer:
     said = ", ".join(f"{name}: {'done' if result >= 0 else name_of(code)}" for name, (result, code) in calls.items())
     fine = all(result < 0 and code in DENIED for result, code in calls.values())
     return ("holds" if fine else "broken"), said
+
+
+@contextmanager
+def scratch() -> Iterator[str]:
+    """A folder of this run, in memory that everybody may write; the control of whoever tries to write elsewhere.
+
+    Nothing is written into files here, so that a full /tmp, an everyday accident, does not blind a check.
+    """
+    for place in ("/tmp", "/dev/shm", "/var/tmp", "/run"):
+        path = f"{place}/.probe-{os.getpid()}-{os.urandom(4).hex()}"
+        try:
+            os.mkdir(path, 0o700)
+        except OSError:
+            continue
+        try:
+            os.close(os.open(f"{path}/control", os.O_WRONLY | os.O_CREAT, 0o600))
+            yield path
+        finally:
+            for name in os.listdir(path):
+                os.unlink(f"{path}/{name}")
+            os.rmdir(path)
+        return
+    raise Blind("nothing can be written anywhere")
 
 
 def in_child(action: Callable[[], tuple[int, int]]) -> tuple[int, int]:

@@ -8,7 +8,6 @@ import mmap
 import os
 import signal
 import struct
-import tempfile
 
 from strongroom.platforms.probes.inside.core import (
     DENIED,
@@ -24,13 +23,14 @@ from strongroom.platforms.probes.inside.core import (
     denied,
     in_child,
     name_of,
+    scratch,
     syscall,
 )
 
 
 @check("mount")
 def mount(ask: Ask) -> Answer:
-    with tempfile.TemporaryDirectory() as place:
+    with scratch() as place:
 
         def new() -> tuple[int, int]:
             return syscall("mount", b"none", place.encode(), b"tmpfs", 0, b"size=4096")
@@ -50,8 +50,8 @@ def mount(ask: Ask) -> Answer:
 
 @check("make_device")
 def make_device(ask: Ask) -> Answer:
-    with tempfile.TemporaryDirectory() as place:
-        os.mkfifo(f"{place}/control")
+    with scratch() as place:
+        os.mkfifo(f"{place}/pipe")
         return attempts(
             {
                 "block device": lambda: os.mknod(f"{place}/disk", 0o060600, os.makedev(254, 0)),
