@@ -79,11 +79,11 @@ class Entry(_Echo):
     def answer(self) -> None:
         Entry.asked.append({**dict(self.headers.items()), "path": self.path})
         if self.path == "/check":
-            good = "entry=good" in self.headers.get("Cookie", "")
+            good = "__Host-entry=good" in self.headers.get("Cookie", "")
             return self.reply(204 if good else 401, b"" if good else b"no entry")
         ticket = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path == "/enter" and ticket == b"ticket=t":
-            return self.reply(303, b"", ("Location", "/"), ("Set-Cookie", "entry=good; Secure; Path=/"))
+            return self.reply(303, b"", ("Location", "/"), ("Set-Cookie", "__Host-entry=good; Secure; HttpOnly; Path=/; SameSite=Strict"))
         return self.reply(403, b"this ticket does not count")
 
     do_GET = do_POST = answer  # noqa: N815
@@ -91,6 +91,7 @@ class Entry(_Echo):
 
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
+    request_queue_size = 128
 
 
 @contextmanager

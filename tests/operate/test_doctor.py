@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -54,6 +56,11 @@ def test_a_taken_port_is_named() -> None:
 
 @pytest.mark.real
 def test_every_look_gives_a_finding_here() -> None:
-    findings = doctor.examine(Layout("doctor-y", 8490))
+    layout = Layout(f"doc{os.getpid() % 100000}", 8490)
+    try:
+        findings = doctor.examine(layout)
+    finally:
+        shutil.rmtree(layout.state, ignore_errors=True)
+        shutil.rmtree(layout.run, ignore_errors=True)
     assert len(findings) == len(doctor.LOOKS)
     assert not [finding for finding in findings if "could not be looked at" in finding.words]

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import websockets
+from playwright.sync_api import sync_playwright
 
 from strongroom.layout import Layout
 from strongroom.operate import gateway
@@ -26,6 +27,7 @@ from tests.proves import proves
 
 DESKTOP = Path(gateway.__file__).parent / "desktop"
 CADDY = str(Path(sys.prefix) / "bin" / "caddy")
+CUT_AFTER = 4
 SEEN: list[dict[str, str]] = []
 
 
@@ -71,7 +73,7 @@ def _start(layout: Layout, stack: ExitStack, folder: Path) -> Running:
     stack.callback(session.join, 10)
     stack.callback(stop.set)
     configuration = gateway.caddyfile_path(layout)
-    configuration.write_text(gateway.caddyfile(layout, desktop=DESKTOP))
+    configuration.write_text(gateway.caddyfile(layout, desktop=DESKTOP, stream_seconds=CUT_AFTER))
     arguments = (CADDY, "run", "--adapter", "caddyfile", "--config", str(configuration))
     environ = {"HOME": str(folder), "PATH": os.environ["PATH"]}
     process = stack.enter_context(standins.program(*arguments, environ=environ, log=folder / "caddy.log"))
@@ -92,7 +94,7 @@ def raw_get(running: Running, port: int, server_name: str, host: str) -> bytes:
     """Answer to a request whose Host header need not be the name of the TLS handshake."""
     raw = socket.create_connection(("127.0.0.1", port), timeout=10)
     with running.client.context.wrap_socket(raw, server_hostname=server_name) as tls:
-        tls.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nCookie: entry=good\r\nConnection: close\r\n\r\n".encode())
+        tls.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nCookie: __Host-entry=good\r\nConnection: close\r\n\r\n".encode())
         return b"".join(iter(lambda: tls.recv(4096), b""))
 
 
@@ -135,7 +137,7 @@ def test_outside_never_reaches_an_environment(running: Running) -> None:
     outside = running.layout.outside_port
     for host in (running.layout.environment_host("wp1"), f"wp1.env.localhost:{outside}"):
         assert raw_get(running, outside, "localhost", host).startswith(b"HTTP/1.1 421")
-    assert running.client.ask(f"wp1.env.localhost:{outside}", "/", Cookie="entry=good")[0] == 421
+    assert running.client.ask(f"wp1.env.localhost:{outside}", "/", Cookie="__Host-entry=good")[0] == 421
 
 
 def test_pages_carry_security_headers(running: Running) -> None:
@@ -156,7 +158,7 @@ def test_deposits_are_not_limited_and_reach_their_own_receiver(running: Running)
     host = running.layout.deposit_host("d1")
     sent = bytes(25_000_000)
     status, _, body = running.client.ask(
-        host, "/files/a", "PATCH", sent, Cookie="entry=good", Authorization="Bearer s", X_Forwarded_For="9.9.9.9"
+        host, "/files/a", "PATCH", sent, Cookie="__Host-entry=good", Authorization="Bearer s", X_Forwarded_For="9.9.9.9"
     )
     said = json.loads(body)
     assert (status, said["body"], said["path"]) == (200, len(sent), "/files/a")
@@ -178,13 +180,13 @@ def test_an_environment_without_an_entry_is_refused(running: Running) -> None:
     for path in ("/", "/websockify", "/novnc/core/rfb.js", "/desktop.js"):
         status, _, body = running.client.ask(host, path)
         assert (status, body) == (401, b"no entry")
-    assert running.client.ask(host, "/", Cookie="entry=bad")[0] == 401
+    assert running.client.ask(host, "/", Cookie="__Host-entry=bad")[0] == 401
 
 
 def test_the_entry_desk_is_asked_with_the_real_host_and_peer(running: Running) -> None:
     host = running.layout.environment_host("wp1")
     standins.Entry.asked.clear()
-    running.client.ask(host, "/", Cookie="entry=good", X_Environment_Host="wp2", X_Forwarded_For="9.9.9.9")
+    running.client.ask(host, "/", Cookie="__Host-entry=good", X_Environment_Host="wp2", X_Forwarded_For="9.9.9.9")
     asked = standins.Entry.asked[-1]
     assert (asked["path"], asked["X-Environment-Host"], asked["X-Forwarded-For"]) == ("/check", host, "127.0.0.1")
 
@@ -194,7 +196,7 @@ def test_a_ticket_is_exchanged_for_an_entry_by_a_page_not_a_redirect(running: Ru
     assert running.client.ask(host, "/enter", "POST", b"ticket=wrong")[0] == 403
     status, headers, body = running.client.ask(host, "/enter", "POST", b"ticket=t", X_Forwarded_For="9.9.9.9")
     assert status == 200
-    assert any(cookie.startswith("entry=good") for cookie in headers.get_all("Set-Cookie", []))
+    assert any(cookie.startswith("__Host-entry=good") for cookie in headers.get_all("Set-Cookie", []))
     assert b"url=/" in body
     assert standins.Entry.asked[-1]["X-Environment-Host"] == host
     assert standins.Entry.asked[-1]["X-Forwarded-For"] == "127.0.0.1"
@@ -204,19 +206,19 @@ def test_a_ticket_is_exchanged_for_an_entry_by_a_page_not_a_redirect(running: Ru
 def test_a_person_with_an_entry_gets_our_viewer_and_nothing_else(running: Running) -> None:
     host = running.layout.environment_host("wp1")
     for path, word in (("/", b"desktop.js"), ("/desktop.js", b"RFB"), ("/novnc/core/rfb.js", b"export default")):
-        status, headers, body = running.client.ask(host, path, Cookie="entry=good")
+        status, headers, body = running.client.ask(host, path, Cookie="__Host-entry=good")
         assert status == 200
         assert word in body
         assert headers.get_all("Content-Security-Policy") == [gateway.DESKTOP_POLICY]
     for path in ("/novnc/vnc.html", "/novnc/app/ui.js", "/novnc/core/../vnc.html", "/novnc/core/", "/x"):
-        assert running.client.ask(host, path, Cookie="entry=good")[0] == 404, path
-    assert running.client.ask(host, "/", "POST", b"x", Cookie="entry=good")[0] == 405
+        assert running.client.ask(host, path, Cookie="__Host-entry=good")[0] == 404, path
+    assert running.client.ask(host, "/", "POST", b"x", Cookie="__Host-entry=good")[0] == 405
 
 
 async def _stream(running: Running, origin: str) -> str:
     host = running.layout.environment_host("wp1")
     raw = socket.create_connection(("127.0.0.1", running.layout.port), timeout=10)
-    headers = {"Cookie": "entry=good; other=1", "Authorization": "Bearer t", "X-Forwarded-For": "9.9.9.9"}
+    headers = {"Cookie": "__Host-entry=good; other=1", "Authorization": "Bearer t", "X-Forwarded-For": "9.9.9.9"}
     context = running.client.context
     async with websockets.connect(
         f"wss://{host}/websockify", sock=raw, ssl=context, additional_headers=headers, origin=origin, proxy=None
@@ -242,3 +244,31 @@ def test_the_authority_is_readable_by_all_and_signs_for_localhost_alone(running:
     assert running.layout.authority.stat().st_mode & 0o777 == 0o644
     with pytest.raises(ssl.SSLError):
         running.client.ask(f"example.org:{running.layout.port}")
+
+
+def test_a_browser_comes_from_the_app_with_a_ticket_and_opens_a_stream(running: Running) -> None:
+    """A browser keeps a strict cookie from what another site led to; here it must arrive all the same."""
+    app, desktop = running.layout.app_url, f"https://{running.layout.environment_host('wp1')}"
+    script = f"""() => {{
+        const form = document.createElement("form");
+        form.method = "POST"; form.action = "{desktop}/enter";
+        form.innerHTML = '<input name="ticket" value="t">';
+        document.body.append(form); form.submit();
+    }}"""
+    streams = len(SEEN)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        try:
+            page = browser.new_context(ignore_https_errors=True).new_page()
+            page.goto(f"{app}/x")
+            page.evaluate(script)
+            page.wait_for_url(f"{desktop}/", timeout=30_000)
+            page.wait_for_selector("#screen canvas", state="attached", timeout=30_000)
+            standins.wait_for(lambda: len(SEEN) > streams, "the page opened no stream")
+            # Cut at its age, the stream comes back by itself; once the right is gone, it does not.
+            standins.wait_for(lambda: len(SEEN) > streams + 1, "the page did not come back")
+            page.context.clear_cookies()
+            page.wait_for_selector("#words.refused", timeout=30_000)
+            assert page.inner_text("#words") == "no entry"
+        finally:
+            browser.close()

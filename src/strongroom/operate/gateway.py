@@ -133,7 +133,6 @@ TEMPLATE = """# Written by `./strongroom up` from strongroom.operate.gateway; ch
 				header_up -Authorization
 				header_down -Set-Cookie
 				stream_timeout {stream}s
-				stream_close_delay 0s
 			}}
 		}}
 		@reading method GET HEAD
@@ -228,7 +227,7 @@ def caddyfile_path(layout: Layout) -> Path:
     return layout.run / "gateway" / "Caddyfile"
 
 
-def caddyfile(layout: Layout, desktop: Path | None = None, novnc: Path = NOVNC) -> str:
+def caddyfile(layout: Layout, desktop: Path | None = None, stream_seconds: int = STREAM_SECONDS) -> str:
     """The whole configuration; `desktop` is the folder of the viewer's page, by default in the services' code."""
     return TEMPLATE.format(
         storage=storage(layout),
@@ -243,11 +242,11 @@ def caddyfile(layout: Layout, desktop: Path | None = None, novnc: Path = NOVNC) 
         entry=layout.entry_socket,
         sessions=layout.sessions,
         receivers=layout.receivers,
-        stream=STREAM_SECONDS,
+        stream=stream_seconds,
         arriving=ARRIVING,
         desktop_policy=DESKTOP_POLICY,
         desktop=desktop or layout.code / "src" / "strongroom" / "operate" / "desktop",
-        novnc=novnc,
+        novnc=NOVNC,
     )
 
 
