@@ -95,9 +95,10 @@ def test_two_adopters_at_once_lose_and_double_nothing(records_db: Path) -> None:
 
 def test_a_failure_in_the_middle_keeps_nothing_of_the_page(records_db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from strongroom.records import reading
+    from strongroom.records.storing import store_entry as whole
     from strongroom.usecases import adopting
 
-    story, whole = history.begun(), adopting.store_entry
+    story = history.begun()
 
     def fails(entry: Entry) -> None:
         if entry.seq == 5:

@@ -37,8 +37,9 @@ def test_a_mismatch_is_told_to_both_managers() -> None:
 
 def test_a_broken_environment_is_told_to_the_system_manager() -> None:
     story = history.working()
-    broken = {"summary": {}, "results": [], "drift": [], "reason": "dns_does_not_leak"}
-    story.fact("environment.broken", environment="analysis", **broken)
+    story.fact(
+        "environment.broken", environment="analysis", summary={}, results=[], drift=[], reason="dns_does_not_leak"
+    )
     assert {letter.to for letter in after(story)} == {"sub-sys", "sub-max"}
 
 

@@ -145,8 +145,7 @@ def test_a_mismatch_waits_for_both_managers() -> None:
 
 def test_a_broken_environment_waits_for_the_system_manager() -> None:
     story = history.working()
-    broken = {"summary": {}, "results": [], "drift": [], "reason": "a probe is red"}
-    story.fact("environment.broken", environment="analysis", **broken)
+    story.fact("environment.broken", environment="analysis", summary={}, results=[], drift=[], reason="a probe is red")
     tasks = tasks_in(story.project, PEOPLE["sys"])
     assert [(task.title, task.why) for task in tasks] == [
         ("Look at the suspended environment analysis", "a probe is red")

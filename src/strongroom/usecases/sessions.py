@@ -54,7 +54,7 @@ class Room:
         nonce = os.urandom(12)
         return nonce + AESGCM(self._key()).encrypt(nonce, json.dumps(value).encode(), f"{self.id} {part}".encode())
 
-    def open(self, sealed: bytes, part: str) -> Any:
+    def open(self, sealed: bytes | memoryview[int], part: str) -> Any:
         """Decrypt one part. Raises SessionEnded when it was not sealed for this session."""
         blob = bytes(sealed)
         try:

@@ -59,7 +59,7 @@ def signed_in(view: View[Rest]) -> View[Rest]:
     """Only for somebody signed in; others go to the sign-in and come back."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponseBase:
+    def guarded(request: HttpRequest, /, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponseBase:
         if room.person_of(request) is None:
             return HttpResponseRedirect(f"{reverse('sign_in')}?{urlencode({'next': request.get_full_path()})}")
         return view(request, *args, **kwargs)

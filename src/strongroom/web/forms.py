@@ -51,7 +51,7 @@ class ActForm(forms.Form):
                 if isinstance(field.widget, kind) and not field.widget.is_hidden:
                     field.widget.attrs.setdefault("class", classes)
                     break
-            field.widget.use_required_attribute = lambda initial: False  # type: ignore[method-assign]
+            field.widget.use_required_attribute = lambda initial: False
             if isinstance(field.widget, forms.Textarea):
                 field.widget.attrs["rows"] = str(field.widget.attrs.get("data-rows", "4"))
             if field.required:

@@ -90,8 +90,8 @@ class LodgeForm(ActForm):
         error_messages={"required": "Tick the certification if it is true; otherwise do not share the data"},
     )
 
-    def clean_document(self) -> UploadedFile:
-        found: UploadedFile = self.cleaned_data["document"]
+    def clean_document(self) -> UploadedFile[bytes]:
+        found: UploadedFile[bytes] = self.cleaned_data["document"]
         if (found.size or 0) > LARGEST_BLOB:
             raise forms.ValidationError("Choose a file of at most 20 MB")
         return found
@@ -202,7 +202,7 @@ def agreement(request: HttpRequest, project: str, agreement: str) -> HttpRespons
     found = _agreement(state, agreement)
     form = LodgeForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        upload: UploadedFile = form.cleaned_data["document"]
+        upload: UploadedFile[bytes] = form.cleaned_data["document"]
         content = upload.read()
         sha256 = acting.warden().lodge(content, who.access_token())
         name = PurePosixPath((upload.name or "").replace("\\", "/")).name[:200] or "agreement"
