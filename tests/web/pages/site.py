@@ -30,6 +30,7 @@ class JudgingWarden:
         self.drawings: dict[str, Any] = {"previews": []}
         self.shelf: dict[tuple[str, str], bytes] = {}
         self.orders: list[Order] = []
+        self.token = "token-1"
 
     def order(self, order: Order) -> Outcome:
         self.orders.append(order)
@@ -41,7 +42,7 @@ class JudgingWarden:
         if is_grave(act.kind, verdict.role) and not order.id_token:
             return Outcome("fresh_login_needed")
         extra = (
-            {"token": "token-1", "url": "https://pupils.deposit.localhost:8481"} if act.kind == "deposit.token" else {}
+            {"token": self.token, "url": "https://pupils.deposit.localhost:8481"} if act.kind == "deposit.token" else {}
         )
         if act.kind == "environment.enter":
             extra = {"ticket": "ticket-1", "host": "analysis.env.localhost:8480"}
