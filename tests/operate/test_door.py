@@ -89,6 +89,12 @@ def test_words_of_handed_on_commands_are_not_interpreted() -> None:
     assert arguments.rest == ["--help", "--port", "1", "file"]
 
 
+def test_the_demonstration_takes_the_installation_before_or_after_its_name() -> None:
+    for words in (["demo", "--json", "f", "--instance", "x", "--port", "9000"], ["--instance", "x", "--port", "9000", "demo", "--json", "f"]):
+        arguments = commands.parser().parse_args(commands.instance_first(words))
+        assert (arguments.instance, arguments.port, arguments.rest) == ("x", 9000, ["--json", "f"])
+
+
 def test_destroying_asks_for_the_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRONGROOM_INSTANCE", "precious")
     arguments = commands.parser().parse_args(["destroy-instance", "--yes", "other"])

@@ -127,9 +127,13 @@ def test_inside_reaches_every_page(running: Running) -> None:
 @proves("P101")
 def test_outside_reaches_only_named_pages(running: Running) -> None:
     host = f"localhost:{running.layout.outside_port}"
-    for path in ("/", "/sign-in", "/static/app.css", "/deposits/d1", "/register/x", "/releases/r1", "/refused"):
+    named = ["/", "/sign-in", "/static/app.css", "/deposits/d1", "/register/x", "/releases/r1", "/refused", "/training"]
+    named += [f"/projects/p1{rest}" for rest in ("", "/terms", "/agreements/a1/text", "/deposits/d1", "/deposits/d1/token")]
+    for path in named:
         assert running.echo(host, path)["path"] == path
-    for path in ("/projects", "/projects/p1", "/static/../projects", "/static/%2e%2e/projects", "/deposits", "/demo"):
+    others = ["/projects", "/projects/p1/history", "/projects/p1/requests/r1", "/projects/p1/environments/e1", "/audit"]
+    others += ["/static/../projects", "/static/%2e%2e/projects", "/projects/p1/deposits/../history", "/deposits", "/mail"]
+    for path in others:
         assert running.client.ask(host, path)[0] == 404, path
 
 

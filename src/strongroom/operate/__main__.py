@@ -17,6 +17,7 @@ from strongroom.operate.control import ControlFailed
 from strongroom.operate.install import InstallFailed
 
 INSTANCE = re.compile(r"[a-z][a-z0-9-]{0,9}")
+DEMO = "strongroom.operate.demo"
 Command = Callable[[argparse.Namespace, Path], int]
 
 
@@ -126,19 +127,32 @@ def _handed_on(module: str) -> Command:
     """A command that is a program of its own, with the rest of the words as its arguments."""
 
     def run(arguments: argparse.Namespace, checkout: Path) -> int:
-        python = sys.executable
-        return subprocess.run([python, "-m", module, *arguments.rest], env=os.environ.copy(), check=False).returncode
+        checkout_option = ["--checkout", str(checkout)] if module == DEMO else []
+        command = [sys.executable, "-m", module, *checkout_option, *arguments.rest]
+        return subprocess.run(command, check=False).returncode
 
     return run
 
 
 # Commands that take any further words; what they mean is the named module's business.
 HANDED_ON = {
-    "demo": ("strongroom.operate.demo", "start everything and take a real project through its whole life"),
+    "demo": (DEMO, "start everything and take a real project through its whole life"),
     "code": ("strongroom.operate.demo.code", "the current one-time code of a person of the demonstration: code NAME"),
     "deposit": ("strongroom.deposit", "hand a dataset to an installation: deposit --help"),
     "check": ("strongroom.disclosure", "check outputs before a request for release: check --help"),
 }
+
+
+def instance_first(words: list[str]) -> list[str]:
+    """Put ``--instance`` and ``--port`` before a command that hands on its words but runs on this installation."""
+    if not {"demo", "code"} & set(words):
+        return words
+    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    options.add_argument("--instance")
+    options.add_argument("--port")
+    known, rest = options.parse_known_args(words)
+    given = [word for name, value in vars(known).items() if value is not None for word in (f"--{name}", value)]
+    return [*given, *rest]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -172,7 +186,7 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str]) -> int:
     """Run one command and return its exit code; what an operator can mend is told in words, without a traceback."""
     checkout = Path(os.environ["STRONGROOM_DOOR"]).parent
-    arguments = parser().parse_args(words)
+    arguments = parser().parse_args(instance_first(words))
     os.environ["STRONGROOM_INSTANCE"] = getattr(
         arguments, "instance", os.environ.get("STRONGROOM_INSTANCE", DEFAULT_INSTANCE)
     )

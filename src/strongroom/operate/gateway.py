@@ -31,7 +31,12 @@ OUTSIDE_PATHS = (
     "/register/*",
     "/releases/*",
     "/refused",
+    "/training",
+    "/demo",
+    "/demo/*",
 )
+# Of a project: what a Representative needs for an agreement or a deposit, and what everyone reads and signs.
+OUTSIDE_IN_PROJECT = r"^/projects/[a-z0-9-]+(/(training|terms|agreements/[a-z0-9-]+(/text)?|deposits/[a-z0-9-]+(/[a-z]+)?))?$"
 DESKTOP_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -181,6 +186,10 @@ https://localhost:{outside} {{
 	handle @named {{
 		import application {web} outside
 	}}
+	@project path_regexp {outside_in_project}
+	handle @project {{
+		import application {web} outside
+	}}
 	respond "There is no such page here. Inside the institution's network: https://{app}" 404
 }}
 
@@ -237,6 +246,7 @@ def caddyfile(layout: Layout, desktop: Path | None = None, stream_seconds: int =
         port=layout.port,
         outside=layout.outside_port,
         outside_paths=" ".join(OUTSIDE_PATHS),
+        outside_in_project=OUTSIDE_IN_PROJECT,
         web=layout.web_socket,
         identity_socket=layout.identity_socket,
         entry=layout.entry_socket,
