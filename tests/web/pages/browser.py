@@ -64,7 +64,7 @@ class Window:
             answer = self.client.post(where, request.post_data_buffer or b"", content_type=kind)
         else:
             answer = self.client.get(where)
-        content = b"".join(answer) if answer.streaming else answer.content  # type: ignore[arg-type]
+        content = b"".join(answer) if answer.streaming else answer.content
         headers = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
         route.fulfill(status=answer.status_code, headers=headers, body=content)
 

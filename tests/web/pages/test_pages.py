@@ -91,7 +91,7 @@ def test_only_the_representative_gets_a_token_and_it_is_shown_once(site: Site) -
     for who in ("max", "ines", "rosa", "pat"):
         assert "Get my upload token" not in site.open(who, "deposit", "chem97", "pupils").buttons()
     page = Page(site.send("rep", "deposit_token", "chem97", "pupils").content.decode())
-    assert "./strongroom deposit --url https://pupils.deposit.localhost:8481 --token token-1" in page.main
+    assert "./strongroom deposit --url https://pupils.deposit.localhost:8481 --token token-1 --ca " in page.main
     assert "token-1" not in site.open("rep", "deposit", "chem97", "pupils").source
     refused = site.send("ines", "deposit_token", "chem97", "pupils")
     assert refused.status_code == 403
@@ -279,13 +279,11 @@ def test_an_egress_request_names_its_files_and_its_script(site: Site) -> None:
     site.warden.files = [{"name": "analysis.py", "size": 700}, {"name": "table.csv", "size": 1500}]
     assert "table.csv (1.5 kB)" in site.open("rosa", "request_new", "chem97", "analysis").main
     wrong = site.send(
-        "rosa", "request_new", "chem97", "analysis", chosen=["table.csv"], script="analysis.py", description="x"
+        "rosa", "request_new", "chem97", "analysis", files=["table.csv"], script="analysis.py", description="x"
     )
     assert "Select the script among the files too" in Page(wrong.content.decode()).main
     both = ["analysis.py", "table.csv"]
-    sent = site.send(
-        "rosa", "request_new", "chem97", "analysis", chosen=both, script="analysis.py", description="Means"
-    )
+    sent = site.send("rosa", "request_new", "chem97", "analysis", files=both, script="analysis.py", description="Means")
     assert sent.status_code == 302
     assert site.warden.orders[-1].act.body["files"] == both
     page = Page(site.as_("rosa").get(sent.url).content.decode())

@@ -115,9 +115,9 @@ def test_a_closed_classification_names_the_tier_and_awaits_nobody() -> None:
 
 
 def test_probes_are_shown_broken_first_and_strange_states_count_as_unknown() -> None:
-    cells = environments.probe_cells((*history.PROBES, {"probe": "odd", "state": "fine", "evidence": {"exit": 3}}))
+    cells = environments.probe_cells((*history.PROBES, {"probe": "odd", "state": "fine", "evidence": "exit 3"}))
     assert [cell.state for cell in cells] == ["broken", "unknown", "holds", "holds", "holds"]
-    assert cells[1].evidence == "Exit: 3"
+    assert cells[1].evidence == "exit 3"
     assert environments.probe_summary(cells) == {"holds": 3, "broken": 1, "unknown": 1}
 
 

@@ -172,8 +172,7 @@ def deposit_token(request: HttpRequest, project: str, deposit: str) -> HttpRespo
         "deposit": item,
         "token": token,
         "url": url,
-        "command": presenting.command(url, token),
-        "authority": settings.LAYOUT.authority,
+        "command": presenting.command(url, token, str(settings.LAYOUT.authority)),
     }
     return render(request, "deposits/token.html", context)
 

@@ -98,6 +98,7 @@ def _context(state: Project, item: Environment) -> dict[str, object]:
         "package": package,
         "tag": tag(item.state),
         "passing": passing(item.state),
+        "reason": presenting.reason_words(item),
         "cells": cells,
         "summary": presenting.probe_summary(cells),
         "probed_at": item.probed_at,

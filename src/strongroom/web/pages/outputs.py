@@ -34,7 +34,9 @@ SEEN_BY = frozenset({"investigator", "representative", "referee"})
 class RequestForm(ActForm):
     """Which files of the output volume shall leave, which of them is the script, and what they are."""
 
-    chosen = forms.MultipleChoiceField(label="Files to leave, with the script", widget=forms.CheckboxSelectMultiple)
+    files = forms.MultipleChoiceField(  # type: ignore[assignment]
+        label="Files to leave, with the script", widget=forms.CheckboxSelectMultiple
+    )
     script = forms.ChoiceField(
         label="Which of them is the script that made the others",
         widget=forms.RadioSelect,
@@ -49,16 +51,16 @@ class RequestForm(ActForm):
 
     def __init__(self, found: list[tuple[str, str]], *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["chosen"].choices = found  # type: ignore[attr-defined]
+        self.fields["files"].choices = found  # type: ignore[attr-defined]
         self.fields["script"].choices = [(name, name) for name, _ in found]  # type: ignore[attr-defined]
-        self.fields["chosen"].error_messages["required"] = "Select at least one file"
+        self.fields["files"].error_messages["required"] = "Select at least one file"
         self.fields["script"].error_messages["required"] = "Select the script"
 
     def clean(self) -> dict[str, object]:
         cleaned: dict[str, object] = super().clean() or self.cleaned_data
-        files = cleaned.get("chosen")
+        files = cleaned.get("files")
         if isinstance(files, list) and cleaned.get("script") and cleaned["script"] not in files:
-            self.add_error("chosen", "Select the script among the files too: it leaves with them")
+            self.add_error("files", "Select the script among the files too: it leaves with them")
         return cleaned
 
 
@@ -95,7 +97,7 @@ def request_new(request: HttpRequest, project: str, environment: str) -> HttpRes
             "work_package": new_id("output"),
             "description": form.cleaned_data["description"],
             "script": form.cleaned_data["script"],
-            "files": form.cleaned_data["chosen"],
+            "files": form.cleaned_data["files"],
         }
         done = reverse("request", args=[project, body["id"]])
         message = (

@@ -51,9 +51,9 @@ def steps_of(deposit: Deposit) -> tuple[Step, ...]:
     )
 
 
-def command(url: str, token: str) -> str:
-    """What the Representative types on the machine that holds the files."""
-    return f"./strongroom deposit --url {url} --token {token} FILE ..."
+def command(url: str, token: str, authority: str) -> str:
+    """What the Representative types on the machine that holds the files; ``authority`` is the certificate to trust."""
+    return f"./strongroom deposit --url {url} --token {token} --ca {authority} FILE ..."
 
 
 def receipt_of(raw: Mapping[str, Any]) -> Receipt:

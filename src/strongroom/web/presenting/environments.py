@@ -16,8 +16,8 @@ ENFORCER_WORDS = {
     "application": "This application",
     "people": "People",
 }
-ORDER = {"broken": 0, "unknown": 1, "holds": 2}
-STATE_WORDS = {"broken": "Broken", "unknown": "Unknown", "holds": "Holds"}
+ORDER = {"broken": 0, "unknown": 1, "holds": 2, "known": 3}
+STATE_WORDS = {"broken": "Broken", "unknown": "Unknown", "holds": "Holds", "known": "Known, cannot be closed"}
 
 
 @dataclass(frozen=True)
@@ -66,21 +66,13 @@ def probe_cells(results: tuple[Mapping[str, Any], ...]) -> tuple[ProbeCell, ...]
 def _cell(result: Mapping[str, Any]) -> ProbeCell:
     name = str(result["probe"])
     state = str(result["state"]) if result["state"] in ORDER else "unknown"
-    evidence = result.get("evidence") or "No evidence was brought back."
-    about = str(result.get("claim") or result.get("words") or "")
-    return ProbeCell(spoken(name), state, STATE_WORDS[state], _flat(evidence), about)
-
-
-def _flat(evidence: object) -> str:
-    if isinstance(evidence, Mapping):
-        return "\n".join(f"{spoken(str(key))}: {value}" for key, value in evidence.items())
-    if isinstance(evidence, list | tuple):
-        return "\n".join(str(item) for item in evidence)
-    return str(evidence)
+    evidence = str(result.get("evidence") or "No evidence was brought back.")
+    about = str(result.get("words") or "")
+    return ProbeCell(spoken(name), state, STATE_WORDS[state], evidence, about)
 
 
 def probe_summary(cells: tuple[ProbeCell, ...]) -> dict[str, int]:
-    """How many probes hold, are broken or unknown."""
+    """How many probes hold, are broken or unknown; facts that cannot be closed are shown but not counted."""
     return {state: sum(cell.state == state for cell in cells) for state in ("holds", "broken", "unknown")}
 
 
@@ -102,3 +94,10 @@ def volume_rows(project: Project, environment: Environment) -> tuple[VolumeRow, 
             )
         )
     return tuple(rows)
+
+
+def reason_words(environment: Environment) -> str:
+    """Why an environment is not running; names of probes in it as their cells spell them."""
+    names = {str(result["probe"]) for result in environment.results}
+    parts = environment.reason.split(", ")
+    return ", ".join(spoken(part) if part in names else part for part in parts)

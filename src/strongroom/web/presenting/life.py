@@ -15,6 +15,7 @@ LEFT = 178
 TOP = 40
 RIGHT = 30
 NEAREST, FARTHEST = 15.0, 64.0
+FITS, CLOSEST = 740.0, 11.0
 SECONDS_FOR_FARTHEST = 3600.0
 PLATFORM = "The platform"
 
@@ -172,7 +173,10 @@ def spacing(entries: Sequence[Entry]) -> list[float]:
             share = min(max((now - before).total_seconds(), 0.0) / SECONDS_FOR_FARTHEST, 1.0)
             places.append(places[-1] + NEAREST + (FARTHEST - NEAREST) * share**0.5)
         before = now
-    return places
+    # So that a page shows the whole life at once, unless the marks would then hide each other.
+    wide = places[-1] if places else 0.0
+    share = min(1.0, max(FITS / wide, CLOSEST / NEAREST)) if wide else 1.0
+    return [place * share for place in places]
 
 
 def life(project: Project) -> Life:

@@ -79,9 +79,13 @@ def compare(opinions: Mapping[tuple[str, str], Opinion]) -> tuple[Compared, ...]
     ordered = sorted(opinions.values(), key=lambda item: item.seq)
     said = [dict(item.answers) for item in ordered]
     asked = {key: row for item in ordered for key, row in question_set(item.question_set).questions.items()}
-    walked = dict.fromkeys(key for answers in said for key in answers)
+    # In the order of asking: after everything that anybody was asked before it.
+    place: dict[str, int] = {}
+    for answers in said:
+        for number, key in enumerate(answers):
+            place[key] = max(number, place.get(key, 0))
     rows = []
-    for key in sorted(walked, key=list(asked).index):
+    for key in sorted(place, key=lambda name: place[name]):
         given = [answers.get(key) for answers in said]
         words = tuple(ANSWER_WORDS[answer] if answer else "Not asked" for answer in given)
         rows.append(Compared(asked[key].asks, words, len({answer for answer in given if answer}) > 1))
