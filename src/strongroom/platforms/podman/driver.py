@@ -154,7 +154,7 @@ class PodmanPlatform:
         name: str,
         screen: Path,
         claims: Mapping[str, Path],
-    ) -> list[str]:
+    ) -> Sequence[str]:
         return translate.container_arguments(pod, container, name, screen, claims)
 
     def _start_display(self, name: str, number: int) -> None:
@@ -220,10 +220,10 @@ class PodmanPlatform:
 
     def _drift(
         self, spec: EnvironmentSpec, state: Mapping[str, dict[str, Any]], facts: Mapping[str, readback.Facts]
-    ) -> list[str]:
+    ) -> Sequence[str]:
         pod, host = manifests.pod(spec), readback.host_namespaces()
         screen, claims = self._folder(spec.id) / "screen", self._claims(spec)
-        drift: list[str] = []
+        drift = []
         for container in pod["spec"]["containers"]:
             part = container["name"]
             drift += container_drift(pod, container, facts[part], screen, claims, host)

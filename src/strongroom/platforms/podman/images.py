@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from strongroom.platforms.podman import engine
 
@@ -218,9 +219,9 @@ def _build_base(recipe: Recipe, progress: Progress) -> None:
         raise ImageError(f"The Debian system could not be built: {last}")
 
 
-def _watch_debian(stderr: Iterator[bytes] | object, progress: Progress) -> str:
+def _watch_debian(stderr: IO[bytes], progress: Progress) -> str:
     total, seen, tail = 300, 0, [""]
-    for raw in stderr:  # type: ignore[attr-defined]
+    for raw in stderr:
         line = raw.decode(errors="replace").strip()
         tail = [*tail[-12:], line]
         if counted := re.search(r"(\d+) newly installed", line):

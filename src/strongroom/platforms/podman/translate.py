@@ -25,14 +25,33 @@ NAMES = ("hosts", "resolv.conf")
 DATA_PLACES = ("/data", "/documents", "/output")
 
 POD_FIELDS = frozenset(
-    "hostUsers hostname restartPolicy automountServiceAccountToken enableServiceLinks shareProcessNamespace dnsPolicy "
-    "dnsConfig securityContext containers volumes".split()
+    (
+        "hostUsers",
+        "hostname",
+        "restartPolicy",
+        "automountServiceAccountToken",
+        "enableServiceLinks",
+        "shareProcessNamespace",
+        "dnsPolicy",
+        "dnsConfig",
+        "securityContext",
+        "containers",
+        "volumes",
+    )
 )
 CONTAINER_FIELDS = frozenset(
-    "name image imagePullPolicy command env resources securityContext volumeMounts".split()
+    ("name", "image", "imagePullPolicy", "command", "env", "resources", "securityContext", "volumeMounts")
 )
 SECURITY_FIELDS = frozenset(
-    "runAsUser runAsGroup runAsNonRoot allowPrivilegeEscalation readOnlyRootFilesystem privileged capabilities".split()
+    (
+        "runAsUser",
+        "runAsGroup",
+        "runAsNonRoot",
+        "allowPrivilegeEscalation",
+        "readOnlyRootFilesystem",
+        "privileged",
+        "capabilities",
+    )
 )
 
 

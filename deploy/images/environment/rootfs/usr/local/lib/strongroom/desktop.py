@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import http.client
 import os
-import urllib.error
-import urllib.request
+import shutil
 from pathlib import Path
 
 from processes import Kept, keep
 
 X_FOLDER = Path("/tmp/.X11-unix")
-ADDRESS = "http://127.0.0.1:8888/lab"
+PORT = 8888
+ADDRESS = f"http://127.0.0.1:{PORT}/lab"
 PROFILE = "/tmp/firefox"
-# The container is the sandbox: Firefox's own needs chroot and namespaces, which are refused here.
-WITHOUT_SANDBOX = {f"MOZ_DISABLE_{part}_SANDBOX": "1" for part in ("CONTENT", "GMP", "RDD", "SOCKET_PROCESS", "UTILITY")}
 
 
 def environment() -> dict[str, str]:
     """What every process of the researcher sees."""
     return {
         **os.environ,
-        **WITHOUT_SANDBOX,
         "HOME": "/home/researcher",
         "USER": "researcher",
         "DISPLAY": ":1",
@@ -40,33 +38,41 @@ def screen_is_there() -> bool:
 
 def jupyter_answers() -> bool:
     """Whether JupyterLab can be shown."""
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=1)
     try:
-        with urllib.request.urlopen(ADDRESS.replace("/lab", "/api"), timeout=1) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+        connection.request("GET", "/api")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def jupyter() -> list[str]:
     """Command of JupyterLab: loopback only, so it needs no password of its own."""
     start = next(path for path in ("/work", "/scratch", "/home/researcher") if os.access(path, os.W_OK))
     return [
-        *("jupyter-lab", "--no-browser", "--ip=127.0.0.1", "--port=8888", "--IdentityProvider.token="),
+        *("jupyter-lab", "--no-browser", "--ip=127.0.0.1", f"--port={PORT}", "--IdentityProvider.token="),
         *("--ServerApp.password=", "--ServerApp.root_dir=/", f"--ServerApp.preferred_dir={start}"),
         "--LabApp.extension_manager=readonly",
     ]
 
 
+def fresh_profile() -> None:
+    """A browser that starts again remembers nothing, so it asks nothing."""
+    shutil.rmtree(PROFILE, ignore_errors=True)
+    Path(PROFILE).mkdir()
+
+
 def main() -> None:
     """Start all three and keep them."""
-    Path(PROFILE).mkdir(exist_ok=True)
     env = environment()
     browser = ["firefox-esr", "--no-remote", "--kiosk", "--profile", PROFILE, ADDRESS]
     keep(
         [
             Kept(jupyter(), env),
             Kept(["openbox"], env, screen_is_there),
-            Kept(browser, env, lambda: screen_is_there() and jupyter_answers()),
+            Kept(browser, env, lambda: screen_is_there() and jupyter_answers(), before=fresh_profile),
         ]
     )
 

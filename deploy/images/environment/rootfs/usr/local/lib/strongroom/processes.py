@@ -21,6 +21,7 @@ class Kept:
     env: dict[str, str]
     ready: Callable[[], bool] = lambda: True
     pass_fds: tuple[int, ...] = ()
+    before: Callable[[], None] = lambda: None
     process: subprocess.Popen[bytes] | None = None
     started: float = field(default=0.0)
 
@@ -30,6 +31,7 @@ class Kept:
         if now - self.started < QUICK_DEATH or not self.ready():
             return
         self.started = now
+        self.before()
         self.process = subprocess.Popen(
             self.argv, env=self.env, stdin=subprocess.DEVNULL, pass_fds=self.pass_fds, start_new_session=True
         )
