@@ -132,13 +132,7 @@ class Story:
     def agree(self) -> None:
         """The data sharing agreement: generated, signed, kept in the document volume (P84-P88)."""
         if not self.state.agreements:
-            self.do(
-                "generates the data sharing agreement",
-                "manager",
-                self.url("datasets/pupils/agreement"),
-                institution="University of Demonstration",
-                purpose="Research on attainment",
-            )
+            self.stage.step("generates the data sharing agreement", "manager", self._draft)
         agreement = next(iter(self.state.agreements.values()))
         if not agreement.lodged:
             signed = (
@@ -146,7 +140,7 @@ class Story:
                 f"{agreement.text}\n\nSigned: Dora Hughes, Exam Board\n".encode(),
                 "text/plain",
             )
-            page = self.url("datasets/pupils/agreement", agreement.id)
+            page = self.url("agreements", agreement.id)
             self.stage.step(
                 "uploads the signed agreement and certifies",
                 "representative",
@@ -397,6 +391,11 @@ class Story:
 
     def _deposit_until(self, *states: str) -> None:
         self.stage.wait(self.project, f"the deposit being {states[0]}", lambda _: self._deposit.state in states)
+
+    def _draft(self) -> Page:
+        manager = self.who("manager")
+        words = {"institution": "University of Demonstration", "purpose": "Research on attainment"}
+        return manager.submit(manager.submit(self.url("datasets/pupils/agreement"), **words), step="record")
 
     def _open_deposit(self) -> Page:
         page = self.who("manager").open(self.url("deposits/new"))

@@ -190,6 +190,7 @@ def look(hands: Hands, spec: EnvironmentSpec) -> dict[str, Any]:
     summary = {state: sum(one["state"] == state for one in results) for state in ("holds", "broken", "unknown")}
     counts = ("broken", "unknown") if spec.tier >= NO_FAULTS_AT else ("broken",)
     broken = [one["probe"] for one in results if one["state"] in counts]
+    broken += [] if summary["holds"] else ["no probe has answered"]
     broken += [] if observed.phase == "ready" else [f"the environment is {observed.phase}"]
     broken += [f"running differs from asked: {words}" for words in observed.drift]
     return {"summary": summary, "results": results, "drift": list(observed.drift), "broken": broken}
