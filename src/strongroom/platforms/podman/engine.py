@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import resource
 import shutil
@@ -73,9 +74,10 @@ def configuration() -> str:
 @lru_cache(maxsize=1)
 def configuration_file() -> Path:
     """Write the configuration (atomically, as several instances may) and return its path."""
-    path = host_folder() / "containers.conf"
     text = configuration()
-    if not path.exists() or path.read_text() != text:
+    # Named by its content: processes of this host may have been started under different limits.
+    path = host_folder() / f"containers-{hashlib.sha256(text.encode()).hexdigest()[:12]}.conf"
+    if not path.exists():
         fresh = path.with_suffix(f".{os.getpid()}")
         fresh.write_text(text)
         fresh.replace(path)
