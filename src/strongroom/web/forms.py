@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from typing import Any
@@ -11,6 +12,7 @@ from django.forms.renderers import TemplatesSetting
 
 from strongroom.domain.acts import ID
 
+LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 _CLASSES: tuple[tuple[type[forms.Widget], str], ...] = (
     (forms.Textarea, "govuk-textarea"),
     (forms.CheckboxInput, "govuk-checkboxes__input"),
@@ -61,14 +63,21 @@ class ActForm(forms.Form):
                 if field.error_messages["required"] == forms.Field.default_error_messages["required"]:
                     field.error_messages["required"] = words
 
+    def fresh_id(self, prefix: str) -> str:
+        """An id that the same form gives again when it is sent twice."""
+        seed = self.data.get(self.add_prefix("key"), "") or secrets.token_urlsafe(16)
+        return f"{prefix}-{_letters(hashlib.sha256(f'{prefix} {seed}'.encode()).digest())}"
+
+    def named_id(self, name: str, prefix: str) -> str:
+        """An id made from a name, or a fresh one when the name has nothing to make it from."""
+        found = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
+        return found if ID.fullmatch(found) else self.fresh_id(prefix)
+
+
+def _letters(raw: bytes) -> str:
+    return "".join(LETTERS[byte % len(LETTERS)] for byte in raw[:6])
+
 
 def new_id(prefix: str) -> str:
     """A fresh id such as ``deposit-k3x9q2`` that fits the record's rule for ids."""
-    letters = "abcdefghijkmnpqrstuvwxyz23456789"
-    return f"{prefix}-{''.join(secrets.choice(letters) for _ in range(6))}"
-
-
-def slug(text: str, prefix: str) -> str:
-    """An id made from a name, or a fresh one when the name has nothing to make it from."""
-    found = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-")
-    return found if ID.fullmatch(found) else new_id(prefix)
+    return f"{prefix}-{_letters(secrets.token_bytes(6))}"

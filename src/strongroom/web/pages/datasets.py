@@ -17,7 +17,7 @@ from strongroom.domain.acts import Act
 from strongroom.domain.project import Agreement, Dataset, Project
 from strongroom.orders.protocol import LARGEST_BLOB
 from strongroom.web import acting
-from strongroom.web.forms import ActForm, new_id, slug
+from strongroom.web.forms import ActForm
 
 TEMPLATE = Path(__file__).parent.parent / "texts" / "agreement.txt"
 
@@ -117,12 +117,6 @@ class WorkPackageForm(ActForm):
         self.fields["datasets"].choices = found  # type: ignore[attr-defined]
 
 
-def free_id(name: str, prefix: str, taken: Any) -> str:
-    """An id made from a name that is not in use yet."""
-    ident = slug(name, prefix)
-    return new_id(prefix) if ident in taken else ident
-
-
 @acting.signed_in
 def dataset_new(request: HttpRequest, project: str) -> HttpResponseBase:
     """Register a dataset with its provider and Representative."""
@@ -131,7 +125,7 @@ def dataset_new(request: HttpRequest, project: str) -> HttpResponseBase:
     if request.method == "POST" and form.is_valid():
         cleaned = form.cleaned_data
         member = state.members["representative", cleaned["representative"]]
-        ident = free_id(cleaned["name"], "dataset", state.datasets)
+        ident = form.named_id(cleaned["name"], "dataset")
         body = {
             "id": ident,
             "name": cleaned["name"],
@@ -178,7 +172,7 @@ def agreement_new(request: HttpRequest, project: str, dataset: str) -> HttpRespo
     if request.method == "POST" and form.is_valid():
         text = agreement_text(state, found, form.cleaned_data["institution"], form.cleaned_data["purpose"])
         if request.POST.get("step") == "record":
-            ident = new_id("agreement")
+            ident = form.fresh_id("agreement")
             act = Act("agreement.draft", project, {"id": ident, "dataset": dataset, "text": text})
             done = reverse("agreement", args=[project, ident])
             message = "The agreement is drafted. The Representative signs it and lodges the signed copy here."
@@ -255,7 +249,7 @@ def work_package_new(request: HttpRequest, project: str) -> HttpResponseBase:
     form = WorkPackageForm(request.POST or None, state=state)
     if request.method == "POST" and form.is_valid():
         cleaned = form.cleaned_data
-        ident = free_id(cleaned["name"], "package", state.work_packages)
+        ident = form.named_id(cleaned["name"], "package")
         body = {name: cleaned[name] for name in ("name", "datasets", "analysis", "outputs", "tools")}
         done = reverse("project", args=[project])
         message = f"{cleaned['name']} is described."

@@ -15,7 +15,7 @@ from strongroom.domain.project import Project
 from strongroom.policy.permissions import MAY_GIVE, PERMISSIONS
 from strongroom.usecases.people import SignedIn, note_reading
 from strongroom.web import acting
-from strongroom.web.forms import ActForm, new_id, slug
+from strongroom.web.forms import ActForm
 
 PER_PAGE = 100
 
@@ -45,9 +45,7 @@ def project_new(request: HttpRequest) -> HttpResponseBase:
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         name = form.cleaned_data["name"]
-        ident = slug(name, "project")
-        if records.project(ident).state != "-":
-            ident = new_id("project")
+        ident = form.named_id(name, "project")
         act = Act("project.create", ident, {"id": ident, "name": name, "summary": form.cleaned_data["summary"]})
         message = f"The project {name} exists. Appoint its people next."
         return acting.submit(request, act, done=reverse("project", args=[ident]), message=message)
