@@ -71,7 +71,8 @@ class PodmanPlatform:
         )
         if len(facts) < len(PARTS):
             return Observation("failed", seen, ("a container has ended",))
-        return Observation(self._phase(spec.id, facts), seen, tuple(self._drift(spec, state, facts)))
+        drift = _drift(spec, state, facts, self._folder(spec.id) / "screen", self._claims(spec))
+        return Observation(self._phase(spec.id, facts), seen, tuple(drift))
 
     def suspend(self, environment: str) -> None:
         """Freeze."""
@@ -218,24 +219,6 @@ class PodmanPlatform:
         desktop = session.desktop_answers(self.session_socket(environment))
         return "ready" if desktop and session.notebook_answers(facts["work"].pid) else "starting"
 
-    def _drift(
-        self, spec: EnvironmentSpec, state: Mapping[str, dict[str, Any]], facts: Mapping[str, readback.Facts]
-    ) -> Sequence[str]:
-        pod, host = manifests.pod(spec), readback.host_namespaces()
-        screen, claims = self._folder(spec.id) / "screen", self._claims(spec)
-        drift = []
-        for container in pod["spec"]["containers"]:
-            part = container["name"]
-            drift += container_drift(pod, container, facts[part], screen, claims, host)
-            if state[part]["OCIRuntime"] != engine.runtime():
-                drift.append(f"{part}: runs under {state[part]['OCIRuntime']}, asked {engine.runtime()}")
-            if spec.image not in (state[part]["ImageName"], state[part]["Image"]):
-                drift.append(f"{part}: runs the image {state[part]['ImageName']}, asked {spec.image}")
-        drift += pair_drift(facts["display"], facts["work"])
-        if state["work"]["PodLabels"].get("strongroom.spec") != spec.digest:
-            drift.append("was started from another spec")
-        return drift
-
 
 def _status(record: Mapping[str, Any]) -> str:
     return str(record["State"]["Status"])
@@ -243,6 +226,28 @@ def _status(record: Mapping[str, Any]) -> str:
 
 def _pid(record: Mapping[str, Any] | None) -> int:
     return int(record["State"]["Pid"]) if record else 0
+
+
+def _drift(
+    spec: EnvironmentSpec,
+    state: Mapping[str, dict[str, Any]],
+    facts: Mapping[str, readback.Facts],
+    screen: Path,
+    claims: Mapping[str, Path],
+) -> list[str]:
+    pod, host = manifests.pod(spec), readback.host_namespaces()
+    drift: list[str] = []
+    for container in pod["spec"]["containers"]:
+        part = container["name"]
+        drift += container_drift(pod, container, facts[part], screen, claims, host)
+        if state[part]["OCIRuntime"] != engine.runtime():
+            drift.append(f"{part}: runs under {state[part]['OCIRuntime']}, asked {engine.runtime()}")
+        if spec.image not in (state[part]["ImageName"], state[part]["Image"]):
+            drift.append(f"{part}: runs the image {state[part]['ImageName']}, asked {spec.image}")
+    drift += pair_drift(facts["display"], facts["work"])
+    if state["work"]["PodLabels"].get("strongroom.spec") != spec.digest:
+        drift.append("was started from another spec")
+    return drift
 
 
 def _unmount(path: Path) -> None:
