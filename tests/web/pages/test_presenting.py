@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strongroom.disclosure import check_and_render
 from strongroom.domain.classification import AnswersError, tier_of
 from strongroom.policy.questions import SETS
 from strongroom.web.presenting import closing, deposits, drawing, environments, life, requests, standing, words
@@ -153,6 +157,27 @@ def test_the_flagged_cell_of_a_table_says_what_was_found_and_pictures_are_png_on
     assert drawn.tables[0].flagged == 2 and drawn.tables[0].note.startswith("4 of 9 rows")
     assert drawn.images == ()
     assert requests.place_words({"sheet": "Table 1", "row": 4, "column": None}) == "Table 1, row 4"
+
+
+def test_a_short_drawing_without_flags_is_marked_by_its_findings() -> None:
+    rows = [["lea", "n"], ["1", "12"], ["2", "4"]]
+    short = {"name": "table.csv", "tables": [{"sheet": None, "rows": rows}], "image": "", "text": ""}
+    (drawn,) = drawing.draw({"files": [short]}, [history.SMALL_CELL])
+    flagged = [cell for row in drawn.tables[0].rows for cell in row if cell.severity]
+    assert flagged == [drawing.Cell("4", ("This cell counts 4 people, fewer than 10.",), "fail")]
+
+
+def test_what_the_checker_really_draws_is_drawn_with_its_findings(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("authority,pupils\nNorth,120\nSouth,4\nEast,77\n")
+    (tmp_path / "analysis.py").write_text("print('mean')\n")
+    result, previews = check_and_render(tmp_path)
+    findings = [asdict(one) for one in result.findings]
+    drawn = {one.name: one for one in drawing.draw({"previews": previews}, findings)}
+    (table,) = drawn["table.csv"].tables
+    flagged = [cell for row in table.rows for cell in row if cell.severity]
+    assert [cell.text for cell in flagged] == ["4"] and flagged[0].severity == "fail"
+    assert flagged[0].flags == tuple(one["words"] for one in findings if one["locator"]["column"] == 2)
+    assert "print" in drawn["analysis.py"].text
 
 
 @proves("P66")

@@ -53,8 +53,46 @@ class Drawn:
 
 
 def draw(preview: Mapping[str, Any], findings: Sequence[Mapping[str, Any]]) -> tuple[Drawn, ...]:
-    """Drawings of every file, with the cells that the checks flagged marked."""
-    return tuple(_file(item, findings) for item in preview["previews"])
+    """Drawings of every file, with the cells that the checks flagged marked.
+
+    ``previews`` are the checker's own drawings; ``files`` the short form (name, rows, one image, text) of a warden that
+    leaves row numbers and flags out: the findings then say which cells are flagged.
+    """
+    items = preview["previews"] if "previews" in preview else [_whole(item, findings) for item in preview["files"]]
+    return tuple(_file(item, findings) for item in items)
+
+
+def _whole(item: Mapping[str, Any], findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The checker's form of a file in the short form."""
+    name = str(item["name"])
+    worst: dict[Place, str] = {}
+    for one in findings:
+        place = _place(one)
+        if one.get("file") == name and place is not None and worst.get(place) != "fail":
+            worst[place] = str(one.get("severity", "review"))
+    tables = []
+    for table in item["tables"]:
+        rows = [
+            {
+                "row": number,
+                "cells": cells,
+                "flags": [
+                    {"column": column, "severity": worst[table["sheet"], number, column], "rule": ""}
+                    for column in range(1, len(cells) + 1)
+                    if (table["sheet"], number, column) in worst
+                ],
+            }
+            for number, cells in enumerate(table["rows"], start=1)
+        ]
+        tables.append({"name": table["sheet"], "rows": rows})
+    images = [{"name": name, "png": item["image"]}] if item["image"] else []
+    return {"file": name, "tables": tables, "images": images, "text": item["text"]}
+
+
+def _place(finding: Mapping[str, Any]) -> Place | None:
+    locator = finding.get("locator") or {}
+    row, column = locator.get("row"), locator.get("column")
+    return (locator.get("sheet"), int(row), int(column)) if row and column else None
 
 
 def _file(item: Mapping[str, Any], findings: Sequence[Mapping[str, Any]]) -> Drawn:
@@ -71,9 +109,7 @@ def _words(findings: Iterable[Mapping[str, Any]]) -> dict[Place, tuple[str, ...]
     """Words of the findings about single cells, by sheet, row and column counted from 1."""
     found: dict[Place, tuple[str, ...]] = {}
     for item in findings:
-        locator = item.get("locator") or {}
-        if locator.get("row") and locator.get("column"):
-            place = locator.get("sheet"), int(locator["row"]), int(locator["column"])
+        if (place := _place(item)) is not None:
             found[place] = (*found.get(place, ()), str(item.get("words", "")))
     return found
 

@@ -14,6 +14,7 @@ LANE = 46
 LEFT = 178
 TOP = 40
 RIGHT = 30
+TICK = 80
 NEAREST, FARTHEST = 15.0, 64.0
 FITS, CLOSEST = 740.0, 11.0
 SECONDS_FOR_FARTHEST = 3600.0
@@ -95,6 +96,7 @@ ACT_WORDS = {
     "read.outputs": "Output volume looked at",
     "read.preview": "Frozen files looked at",
 }
+SUBJECTS = ("id", "dataset", "work_package", "environment", "deposit", "request", "volume")
 # Facts that would bury the story in the drawing; the table below it lists them all.
 QUIET = ("volume.", "environment.probe", "deposit.opened", "read.")
 
@@ -231,23 +233,22 @@ def _ticks(entries: Sequence[Entry], marks: Sequence[Mark]) -> tuple[Tick, ...]:
     for entry, mark in zip(entries, marks, strict=True):
         moment = instant(entry.at)
         words = f"{moment.day} {moment:%b %H:%M}"
-        if not ticks or mark.x - ticks[-1].x > 110:
+        fits = mark.x + TICK <= marks[-1].x + RIGHT
+        if fits and (not ticks or mark.x - ticks[-1].x > TICK + 30):
             ticks.append(Tick(mark.x, words))
     return tuple(ticks)
 
 
 def _line(project: Project, entry: Entry) -> Line:
-    subjects = (
-        str(entry.body[key])
-        for key in ("id", "dataset", "work_package", "environment", "deposit", "request", "volume", "role")
-        if key in entry.body
-    )
+    people = [name_of(project, str(entry.body["person"]))] if "person" in entry.body else []
+    roles = [ROLE_WORDS.get(str(entry.body["role"]), str(entry.body["role"]))] if "role" in entry.body else []
+    things = [str(entry.body[key]) for key in SUBJECTS if key in entry.body]
     return Line(
         when(entry.at),
         _who(project, entry),
         ROLE_WORDS.get(entry.role, ""),
         words_for(entry.kind),
-        ", ".join(dict.fromkeys(subjects)),
+        ", ".join(dict.fromkeys([*people, *roles, *things])),
         entry.outcome != "done",
         entry.reason,
     )
