@@ -124,7 +124,6 @@ def test_inside_reaches_every_page(running: Running) -> None:
     assert running.echo(running.layout.app_host, "/projects/p1?x=1")["path"] == "/projects/p1?x=1"
 
 
-@proves("P101")
 def test_outside_reaches_only_named_pages(running: Running) -> None:
     host = f"localhost:{running.layout.outside_port}"
     named = ["/", "/sign-in", "/static/app.css", "/deposits/d1", "/register/x", "/releases/r1", "/refused", "/training"]
@@ -137,6 +136,7 @@ def test_outside_reaches_only_named_pages(running: Running) -> None:
         assert running.client.ask(host, path)[0] == 404, path
 
 
+@proves("P140")
 def test_outside_never_reaches_an_environment(running: Running) -> None:
     outside = running.layout.outside_port
     for host in (running.layout.environment_host("wp1"), f"wp1.env.localhost:{outside}"):
@@ -179,6 +179,7 @@ def test_only_plain_names_become_part_of_a_socket_path(running: Running, name: s
         assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 421", b"HTTP/1.1 400")), answer
 
 
+@proves("P140")
 def test_an_environment_without_an_entry_is_refused(running: Running) -> None:
     host = running.layout.environment_host("wp1")
     for path in ("/", "/websockify", "/novnc/core/rfb.js", "/desktop.js"):
@@ -206,7 +207,7 @@ def test_a_ticket_is_exchanged_for_an_entry_by_a_page_not_a_redirect(running: Ru
     assert standins.Entry.asked[-1]["X-Forwarded-For"] == "127.0.0.1"
 
 
-@proves("P101")
+@proves("P140")
 def test_a_person_with_an_entry_gets_our_viewer_and_nothing_else(running: Running) -> None:
     host = running.layout.environment_host("wp1")
     for path, word in (("/", b"desktop.js"), ("/desktop.js", b"RFB"), ("/novnc/core/rfb.js", b"export default")):

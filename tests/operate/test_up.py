@@ -15,6 +15,7 @@ import pytest
 from strongroom.layout import Layout
 from strongroom.operate import control, leftovers, supervisor
 from tests.operate import standins
+from tests.proves import proves
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 DOOR = Path(__file__).parents[2] / "strongroom"
@@ -75,6 +76,7 @@ def test_a_killed_supervisor_is_followed_by_a_new_one(layout: Layout) -> None:
     assert all(leftovers.start_time(row["pid"]) != row["start_time"] for row in before["processes"].values())
 
 
+@proves("satre:2.2.06")
 def test_down_leaves_nothing_also_after_the_supervisor_was_killed(layout: Layout) -> None:
     before = supervisor.read_status(layout)
     os.kill(before["supervisor"]["pid"], signal.SIGKILL)

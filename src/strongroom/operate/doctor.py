@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import shutil
 import socket
@@ -16,6 +15,7 @@ from strongroom.layout import Layout
 from strongroom.operate import packages, supervisor
 
 GIB = 1024**3
+TRIAL_PACKAGES = ("e2fsprogs", "mount")
 LEAST_MEMORY, LEAST_DISK = 4 * GIB, 8 * GIB
 
 
@@ -39,8 +39,9 @@ def _encryption(layout: Layout) -> Finding:
     name = "Encrypted volumes"
     if os.geteuid() != 0:
         return Finding(name, False, "only root can try this: run sudo ./strongroom doctor", needed=True)
-    if importlib.util.find_spec("strongroom.warden.volumes") is None:
-        return Finding(name, False, "this release has no volumes", needed=True)
+    if packages.missing(TRIAL_PACKAGES):
+        words = f"cannot be tried before {' and '.join(TRIAL_PACKAGES)} are installed: ./strongroom up does that"
+        return Finding(name, False, words, needed=True)
     method = importlib.import_module("strongroom.warden.volumes").VolumeStore(layout).capability()
     if method == "none":
         return Finding(name, False, "neither fscrypt nor LUKS works here: both were tried on a small volume", needed=True)
