@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,18 +21,28 @@ def _warden_key_line(layout: Layout) -> str:
 
 
 def _app_key_line(layout: Layout) -> str:
-    for part in ("worker", "web"):
-        path = layout.state_of(part) / APP_KEY
-        # The folder is not root's: a link planted there must not make root read something else.
-        if path.is_file() and not path.is_symlink():
-            return path.read_text().strip()
-    raise FileNotFoundError(APP_KEY)
+    path = layout.state_of("web") / APP_KEY
+    # The folder is not root's: a link planted there must not make root read something else.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    with os.fdopen(descriptor) as file:
+        return file.read(1000).strip()
 
 
-def export(layout: Layout, folder: Path) -> Iterator[str]:
-    """Write ``warden.jsonl``, ``app.jsonl`` and their key lines into a new or empty folder; yields what was written.
+def _export_one(database: Path, key_line: str, path: Path) -> ledger.Exported:
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    try:
+        connection.execute("BEGIN")
+        if ledger.size(connection.execute) == 0:
+            raise ValueError("nothing has been recorded in it")
+        return ledger.export(connection.execute, path, ledger.read_key_line(key_line)[1])
+    finally:
+        connection.close()
 
-    Raises ControlFailed when something is missing or in the way.
+
+def export(layout: Layout, folder: Path) -> list[str]:
+    """Write ``warden.jsonl``, ``app.jsonl`` and their key lines into a new or empty folder; says what was written.
+
+    Raises ControlFailed when something is missing or in the way; then nothing of it is left in the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
@@ -42,22 +51,21 @@ def export(layout: Layout, folder: Path) -> Iterator[str]:
         "warden": (layout.state_of("warden") / "warden.sqlite3", _warden_key_line),
         "app": (layout.state_of("web") / "web.sqlite3", _app_key_line),
     }
+    said = []
     for name, (database, key_line) in sources.items():
+        path = folder / f"{name}.jsonl"
         try:
             line = key_line(layout)
-            connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-            try:
-                connection.execute("BEGIN")
-                done = ledger.export(connection.execute, folder / f"{name}.jsonl", ledger.read_key_line(line)[1])
-            finally:
-                connection.close()
+            done = _export_one(database, line, path)
         except (OSError, sqlite3.Error, ValueError) as problem:
+            for written in folder.iterdir():
+                written.unlink()
             raise ControlFailed(
-                f"the {name} log cannot be exported yet ({problem}). Start the installation with ./strongroom up, "
-                "wait a few seconds for its first signed checkpoint, and export again."
+                f"the {name} log cannot be exported yet: {problem}. It needs ./strongroom up, one thing done by "
+                "somebody, and a second for the signed checkpoint of it."
             ) from problem
-        (folder / f"{name}.key").write_text(line + "\n")
-        yield f"{folder / name}.jsonl: {done.entries} entries ({done.left_out} newer ones wait for a checkpoint)"
-    for path in folder.iterdir():
-        os.chmod(path, 0o644)
-    yield f"Verify it anywhere: ./strongroom audit verify {folder}"
+        path.with_suffix(".key").write_text(line + "\n")
+        said.append(f"{path}: {done.entries} entries ({done.left_out} newer ones wait for a checkpoint)")
+    for written in folder.iterdir():
+        written.chmod(0o644)
+    return [*said, f"Verify it anywhere: ./strongroom audit verify {folder}"]
