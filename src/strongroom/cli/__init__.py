@@ -1,1 +1,0 @@
-"""Clients that people run on machines of their own."""
