@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 import subprocess
 import threading
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ RESULTS = "/results"
 UID = DISPLAY
 # Below the first range that an environment can have.
 UID_BASE = 2_900_000
+CHECKER_UID = UID_BASE + UID
 STDERR_LIMIT = 4096
 
 
@@ -37,9 +39,15 @@ def run_checks(
 ) -> bytes:
     """Run ``python3 COMMAND…`` over files at ``/inputs`` (read only) and return what it printed.
 
+    Files and folders of ``inputs`` must be readable by everyone or belong to host user ``CHECKER_UID``.
     ``results``, if given, is a folder it may write at ``/results``. Packages of our own source stand at
     ``/opt/strongroom/src``. Raises PlatformError when it fails, prints more than the limit, or takes too long.
     """
+    seen = inputs.stat()
+    if seen.st_uid != CHECKER_UID and not seen.st_mode & stat.S_IROTH:
+        raise PlatformError(
+            f"The checks could not read {inputs}: give it to user {CHECKER_UID} or let everyone read it."
+        )
     name = layout.label(f"checks-{secrets.token_hex(6)}")
     arguments = _arguments(layout, name, image, command, inputs, results, packages, memory_mb)
     try:
@@ -60,7 +68,7 @@ def _arguments(
 ) -> list[str]:
     mounts = translate.bind(inputs, INPUTS, read_only=True, no_programs=True) + translate.tmpfs("/tmp", 128)
     if results is not None:
-        os.chown(results, UID_BASE + UID, UID_BASE + UID)
+        os.chown(results, CHECKER_UID, CHECKER_UID)
         mounts += translate.bind(results, RESULTS, read_only=False, no_programs=True)
     # One marker file makes the mounted packages a package; nothing else of the product is inside.
     for package in ("strongroom/__init__.py", *packages):

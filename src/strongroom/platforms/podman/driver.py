@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from strongroom.platforms.protocol import (
 
 PARTS = ("display", "work")
 SCREEN_KB = 1024
+REMOVAL_PATIENCE = 20
 OUTPUT_LIMIT = 4 * 1024 * 1024
 # Gives the listening socket the number that the container expects, and names this process as its receiver.
 HAND_OVER = (
@@ -93,7 +95,7 @@ class PodmanPlatform:
         if engine.succeeds("pod", "exists", name):
             # A frozen process does not take the signal that ends it.
             self.resume(environment)
-            engine.podman("pod", "rm", "--force", "--time", "0", name)
+            _remove(name)
         folder = self._folder(environment)
         if folder.exists():
             _unmount(folder / "screen")
@@ -248,6 +250,18 @@ def _drift(
     if state["work"]["PodLabels"].get("strongroom.spec") != spec.digest:
         drift.append("was started from another spec")
     return drift
+
+
+def _remove(pod: str) -> None:
+    """Remove a pod; a mount of it may be held for a moment by a container that is just starting elsewhere."""
+    limit = time.monotonic() + REMOVAL_PATIENCE
+    while engine.succeeds("pod", "exists", pod):
+        try:
+            engine.podman("pod", "rm", "--force", "--time", "0", pod)
+        except engine.PodmanError:
+            if time.monotonic() > limit:
+                raise
+            time.sleep(0.5)
 
 
 def _unmount(path: Path) -> None:
