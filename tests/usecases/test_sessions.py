@@ -136,10 +136,19 @@ def test_lapsed_sessions_are_cleared_away(records_db: Path, monkeypatch: pytest.
     from strongroom.records.models import Session
     from strongroom.usecases import sessions
 
-    monkeypatch.setattr(sessions, "LIFETIME", -1)
+    monkeypatch.setattr(sessions, "NOBODYS_LIFETIME", -1)
     old = sessions.begin({})
     with pytest.raises(sessions.SessionEnded):
         sessions.load(old)
-    monkeypatch.setattr(sessions, "LIFETIME", 60)
+    monkeypatch.setattr(sessions, "NOBODYS_LIFETIME", 60)
     sessions.begin({})
     assert Session.objects.count() == 1
+
+
+def test_a_session_of_nobody_is_short(records_db: Path) -> None:
+    from strongroom.records.models import Session
+    from strongroom.usecases import sessions
+
+    nobody, somebody = sessions.begin({"pending": {}}), sessions.begin({"person": {"sub": "s"}})
+    ends = {row.id: row.expires for row in Session.objects.all()}
+    assert ends[nobody.id] + 3600 < ends[somebody.id]

@@ -26,6 +26,7 @@ from strongroom.records.guard import writing
 from strongroom.records.models import Session
 
 LIFETIME = 12 * 3600
+NOBODYS_LIFETIME = 15 * 60
 REFRESH_AHEAD = 45
 LEASE = 15.0
 Data = dict[str, Any]
@@ -74,12 +75,13 @@ def from_cookie(value: str) -> Room | None:
 
 
 def begin(data: Data) -> Room:
-    """A new session; old ones that have lapsed are cleared away."""
+    """A new session, a short one while nobody is signed in; old ones that have lapsed are cleared away."""
     room = Room(secrets.token_urlsafe(32))
     now = time.time()
+    expires = now + (LIFETIME if data.get("person") else NOBODYS_LIFETIME)
     with writing(), transaction.atomic():
         Session.objects.filter(expires__lt=now).delete()
-        Session.objects.create(id=room.id, data=room.seal(data, "data"), expires=now + LIFETIME)
+        Session.objects.create(id=room.id, data=room.seal(data, "data"), expires=expires)
     return room
 
 

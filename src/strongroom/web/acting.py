@@ -32,7 +32,7 @@ from strongroom.domain.case import ROLE_WORDS
 from strongroom.domain.evidence import evidence, is_grave
 from strongroom.domain.project import Project
 from strongroom.domain.verdict import Refused, Verdict
-from strongroom.orders.client import Warden
+from strongroom.orders.client import Warden, WardenUnreachable
 from strongroom.orders.protocol import Outcome
 from strongroom.records import reading
 from strongroom.usecases import sessions
@@ -178,7 +178,12 @@ def perform_pending(request: HttpRequest, pending: dict[str, Any], id_token: str
     """Do the grave act that a fresh login was for."""
     raw = pending["act"]
     act = Act(raw["kind"], raw["project"], raw["body"])
-    outcome = usecases.perform(person(request), act, pending["key"], id_token=id_token, address=listeners.peer(request))
+    try:
+        outcome = usecases.perform(
+            person(request), act, pending["key"], id_token=id_token, address=listeners.peer(request)
+        )
+    except WardenUnreachable:
+        return render(request, "unreachable.html", {"where": pending["done"]}, status=503)
     if outcome.status == "fresh_login_needed":
         return refused(
             request, Refused("the fresh login came too late or was for something else", "Try again."), pending["done"]

@@ -87,7 +87,7 @@ def test_a_good_id_token_counts(provider: None) -> None:
         lambda: signed(claims(), OTHER, kid="two"),
         lambda: signed({key: value for key, value in claims().items() if key != "nonce"}),
         lambda: signed(claims(), "x" * 32, algorithm="HS256"),
-        lambda: jwt.encode(claims(), None, algorithm="none", headers={"kid": "one"}),
+        lambda: jwt.encode(claims(), "", algorithm="none", headers={"kid": "one"}),
         lambda: "not.a.token",
     ],
 )

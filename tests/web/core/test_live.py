@@ -107,7 +107,7 @@ def test_the_agreement_is_drafted_signed_lodged_and_read(begun: Begun, site: Sit
     assert "attachment" in text.headers["Content-Disposition"]
     signed = b"%PDF-1.4 " + secrets.token_bytes(40_000)
     files = {"document": ("../../signed copy.pdf", signed, "application/pdf")}
-    after = begun.provider.submit(agreement, files=files, certifies="on")
+    after = begun.provider.submit(agreement, uploads=files, certifies="on")
     assert "Signed copy lodged" in after.text
     assert "signed copy.pdf" in after.text
     assert ".." not in after.text
