@@ -39,13 +39,17 @@ def check(spec: EnvironmentSpec) -> None:
     if not IDENTIFIER.fullmatch(spec.id):
         raise BadSpec(f"{spec.id!r} is no environment id: use up to 42 lower case letters, digits and dashes.")
     if spec.kernel_isolation != "shared":
-        raise BadSpec(f"Kernel isolation {spec.kernel_isolation!r} is not offered: ask for 'shared' or another platform.")
+        raise BadSpec(
+            f"Kernel isolation {spec.kernel_isolation!r} is not offered: ask for 'shared' or another platform."
+        )
     mounts = [volume.mount for volume in spec.volumes]
     if len(set(mounts)) != len(mounts):
         raise BadSpec("Two volumes have the same mount point: give each its own.")
     for volume in spec.volumes:
         if not re.fullmatch(r"(/[a-z0-9][a-z0-9._-]*){1,3}", volume.mount) or volume.mount.split("/")[1] not in PLACES:
-            raise BadSpec(f"Volume {volume.name!r} cannot be mounted at {volume.mount!r}: use a folder in {sorted(PLACES)}.")
+            raise BadSpec(
+                f"Volume {volume.name!r} cannot be mounted at {volume.mount!r}: use a folder in {sorted(PLACES)}."
+            )
     if spec.uid_base < 100_000 or min(spec.cpus, spec.memory_mb, spec.tmp_mb, spec.pids) <= 0:
         raise BadSpec("uid_base must be at least 100000 and every limit above zero.")
 

@@ -78,7 +78,7 @@ class Record:
             "outcome": entry.outcome,
             "reason": entry.reason,
             "policy": entry.policy,
-            "body": {**entry.body, **({"decision": entry.digest} if entry.digest else {})},
+            "body": {"content": dict(entry.body), **({"decision": entry.digest} if entry.digest else {})},
         }
         kept = replace(entry, seq=ledger.append(db.execute, line).seq)
         db.execute(

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from strongroom.platforms.podman import engine
+from strongroom.platforms.podman.images import debian_sources
 from strongroom.platforms.podman.seccomp import PROFILE
 from strongroom.platforms.probes import Expected, Mount, PodView, Result, Role, run_probes
 
 IMAGE = "localhost/strongroom-probe-base:2"
-MIRROR = "http://example.org/debian"
 MEGABYTE = 1 << 20
 UIDS = {"display": 2000, "work": 1000}
 HARD = ("--cap-drop", "all", "--security-opt", "no-new-privileges", "--security-opt", f"seccomp={PROFILE}")
@@ -60,7 +60,7 @@ def ensure_image() -> None:
             nameless,
             "bookworm",
             f"{folder}/base.tar",
-            MIRROR,
+            *debian_sources("bookworm"),
         ]
         subprocess.run(command, check=True, timeout=600)
         podman("import", f"{folder}/base.tar", IMAGE)

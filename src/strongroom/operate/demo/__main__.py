@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def _set_up(layout: Layout, checkout: Path) -> Stage:
 def _play(stage: Stage) -> dict[str, Any]:
     file = pupils(stage.folder, stage.image)
     for key in stage.people:
-        stage.step("signs in with password and one-time code", key, lambda key=key: stage.people[key].open("/projects"))  # type: ignore[misc]
+        stage.step("signs in with password and one-time code", key, partial(stage.people[key].open, "/projects"))
     say("\nProject A: its whole life")
     first = Story(stage, "chemistry-1997", "Chemistry 1997", SUMMARY)
     if first.state.state != "destroyed":

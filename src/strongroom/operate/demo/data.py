@@ -55,6 +55,8 @@ def pupils(folder: Path, image: str) -> Path:
 
 
 def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**engine.environ(), "LC_ALL": "C.UTF-8"})
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env={**engine.environ(), "LC_ALL": "C.UTF-8"}
+    )
     if done.returncode:
         raise NoData(f"{command[0]} failed: {done.stderr.strip()[-400:]}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import httpx
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from strongroom.layout import Layout
 from strongroom.operate.demo.person import Page, PageError
@@ -52,9 +53,8 @@ def stream(layout: Layout, environment: str, cookie: str) -> ClientConnection:
         sock=plain,
         ssl=trusted,
         server_hostname=name,
-        origin=f"https://{host}",  # type: ignore[arg-type]
+        origin=Origin(f"https://{host}"),
         additional_headers={"Cookie": cookie},
-        compression=None,
         max_size=None,
         open_timeout=PATIENCE,
         close_timeout=1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -15,6 +16,7 @@ from strongroom.identity.signin import REDIRECTS, SignIn
 from strongroom.layout import Layout
 
 LONGEST_WAIT = 60.0
+PATIENCE = 10.0
 
 
 class PageError(RuntimeError):
@@ -149,6 +151,19 @@ class Person:
         """Open a page of the app, signing in on the way when asked to. Raises Refused for a refusal."""
         return self._page(self._follow(path if path.startswith("https:") else f"{self.layout.app_url}{path}"))
 
+    def _patiently(self, path: str, *names: str, action: str) -> Page:
+        """Open a page again until it has the form: what the warden did is shown a moment later."""
+        ends = time.monotonic() + PATIENCE
+        while True:
+            page = self.open(path)
+            try:
+                page.form(*names, action=action)
+            except PageError:
+                if time.monotonic() < ends:
+                    time.sleep(0.5)
+                    continue
+            return page
+
     def _follow(self, url: str) -> httpx.Response:
         return self._signin.login(url, self.email, self.password, self.totp_secret)
 
@@ -160,18 +175,21 @@ class Person:
             raise PageError(f"{page.url}: {response.status_code} {page.text[:800]}")
         return page
 
-    def submit(self, path: str | Page, /, action: str = "", files: dict[str, Any] | None = None, **values: Any) -> Page:
+    def submit(
+        self, path: str | Page, /, action: str = "", uploads: dict[str, Any] | None = None, **values: Any
+    ) -> Page:
         """Fill the form of a page that has these fields and send it, with the fresh login where that is asked.
 
         Values are text or lists of text. Raises Refused, or PageError when the form comes back with errors.
         """
-        page = self.open(path) if isinstance(path, str) else path
-        form = page.form(*values, *(files or {}), action=action)
+        wanted = (*values, *(uploads or {}))
+        page = self._patiently(path, *wanted, action=action) if isinstance(path, str) else path
+        form = page.form(*wanted, action=action)
         data: dict[str, Any] = {name: given for name, given in form.fields.items() if given}
         data.update(values)
         target = str(httpx.URL(page.url).join(form.action)) if form.action else page.url
         origin = f"https://{httpx.URL(page.url).netloc.decode()}"
-        response = self.client.post(target, data=data, files=files, headers={"Referer": page.url, "Origin": origin})
+        response = self.client.post(target, data=data, files=uploads, headers={"Referer": page.url, "Origin": origin})
         if response.status_code in REDIRECTS:
             response = self._follow(str(response.url.join(response.headers["Location"])))
         after = self._page(response)

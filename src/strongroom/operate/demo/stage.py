@@ -15,7 +15,7 @@ from strongroom.layout import Layout
 from strongroom.operate.demo.person import PageError, Person, Refused
 from strongroom.orders.client import Warden
 
-LONGEST = 240.0
+LONGEST = 120.0
 
 
 class StoryFailed(RuntimeError):
@@ -84,7 +84,7 @@ class Stage:
         raise StoryFailed(f"{what}: this should have been refused")
 
     def wait(self, project: str, what: str, until: Callable[[Project], bool]) -> Project:
-        """Wait until the project is as asked, and return it. StoryFailed after four minutes."""
+        """Wait until the project is as asked, and return it. StoryFailed after two minutes."""
         ends = time.monotonic() + LONGEST
         while time.monotonic() < ends:
             state = self.project(project)

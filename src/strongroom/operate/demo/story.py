@@ -11,8 +11,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from strongroom.domain.project import Deposit, Environment, Project, Request
 from strongroom.operate.demo.person import Page, Person
@@ -48,7 +50,7 @@ class Story:
     def url(self, *parts: str) -> str:
         return "/".join(("/projects", self.project, *parts))
 
-    def do(self, name: str, who: str, path: str, /, action: str = "", **values: object) -> None:
+    def do(self, name: str, who: str, path: str, /, action: str = "", **values: Any) -> None:
         """One step: the person fills the form at a path of the project."""
         self.stage.step(name, who, lambda: self.who(who).submit(path, action=action, **values))
 
@@ -144,7 +146,7 @@ class Story:
             self.stage.step(
                 "uploads the signed agreement and certifies",
                 "representative",
-                lambda: self.who("representative").submit(page, files={"document": signed}, certifies="on"),
+                lambda: self.who("representative").submit(page, uploads={"document": signed}, certifies="on"),
             )
 
     def deposit(self, file: Path) -> None:
@@ -179,8 +181,8 @@ class Story:
                 self.stage.step(
                     "gives an opinion, not seeing the others'",
                     key,
-                    lambda key=key, walk=walk: self.dialogue(key, path, walk),
-                )  # type: ignore[misc]
+                    partial(self.dialogue, key, path, walk),
+                )
         if self.state.work_packages["attainment"].tier is None:
             if not self.state.standing_of(self.state.work_packages["attainment"]).disagreement:
                 raise StoryFailed("the opinions should disagree")
@@ -302,8 +304,8 @@ class Story:
         for key in ("investigator", "representative", "referee"):
             if not any(review.person == self.who(key).sub for review in self.state.requests[second.id].reviews):
                 self.stage.step(
-                    "classifies the output Tier 0 and approves", key, lambda key=key: self.dialogue(key, page, TIER_0)
-                )  # type: ignore[misc]
+                    "classifies the output Tier 0 and approves", key, partial(self.dialogue, key, page, TIER_0)
+                )
             if key == "investigator" and not approved:
                 self.stage.step(
                     "cannot approve twice",
@@ -355,8 +357,8 @@ class Story:
                 self.stage.step(
                     "gives an opinion on the second work package",
                     key,
-                    lambda key=key, walk=walk: self.dialogue(key, path, walk),
-                )  # type: ignore[misc]
+                    partial(self.dialogue, key, path, walk),
+                )
 
     def waiting(self) -> None:
         """An egress request that waits for its reviewers."""
@@ -394,14 +396,14 @@ class Story:
 
     def _draft(self) -> Page:
         manager = self.who("manager")
-        words = {"institution": "University of Demonstration", "purpose": "Research on attainment"}
+        words: dict[str, Any] = {"institution": "University of Demonstration", "purpose": "Research on attainment"}
         return manager.submit(manager.submit(self.url("datasets/pupils/agreement"), **words), step="record")
 
     def _open_deposit(self) -> Page:
         page = self.who("manager").open(self.url("deposits/new"))
         ends = datetime.now(UTC) + timedelta(days=1)
         environment = next(one.id for one in self.state.environments.values() if one.assessment)
-        values = {"size_mb": "32", "networks": "127.0.0.0/8", "expires": f"{ends:%Y-%m-%d %H:%M}"}
+        values: dict[str, Any] = {"size_mb": "32", "networks": "127.0.0.0/8", "expires": f"{ends:%Y-%m-%d %H:%M}"}
         return self.who("manager").submit(page, dataset="pupils", environment=environment, **values)
 
     def _send(self, file: Path) -> None:

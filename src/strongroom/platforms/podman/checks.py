@@ -36,12 +36,13 @@ def run_checks(
     memory_mb: int = 1024,
     seconds: int = 120,
     output_limit: int = 16 * 1024 * 1024,
+    accepted: Sequence[int] = (0,),
 ) -> bytes:
     """Run ``python3 COMMAND…`` over files at ``/inputs`` (read only) and return what it printed.
 
     Files and folders of ``inputs`` must be readable by everyone or belong to host user ``CHECKER_UID``.
     ``results``, if given, is a folder it may write at ``/results``. Packages of our own source stand at
-    ``/opt/strongroom/src``. Raises PlatformError when it fails, prints more than the limit, or takes too long.
+    ``/opt/strongroom/src``. ``accepted`` are the exit codes that count as an answer. Raises PlatformError when it fails, prints more than the limit, or takes too long.
     """
     seen = inputs.stat()
     if seen.st_uid != CHECKER_UID and not seen.st_mode & stat.S_IROTH:
@@ -51,7 +52,7 @@ def run_checks(
     name = layout.label(f"checks-{secrets.token_hex(6)}")
     arguments = _arguments(layout, name, image, command, inputs, results, packages, memory_mb)
     try:
-        return _run(name, arguments, seconds, output_limit)
+        return _run(name, arguments, seconds, output_limit, accepted)
     finally:
         engine.succeeds("rm", "--force", "--ignore", "--time", "0", name)
 
@@ -85,7 +86,7 @@ def _arguments(
     ]
 
 
-def _run(name: str, arguments: Sequence[str], seconds: int, limit: int) -> bytes:
+def _run(name: str, arguments: Sequence[str], seconds: int, limit: int, accepted: Sequence[int]) -> bytes:
     with subprocess.Popen(
         ["podman", *arguments],
         stdin=subprocess.DEVNULL,
@@ -116,7 +117,7 @@ def _run(name: str, arguments: Sequence[str], seconds: int, limit: int) -> bytes
             errors.join()
     if late.is_set():
         raise PlatformError(f"The checks did not end within {seconds} seconds and were stopped.")
-    if code:
+    if code not in accepted:
         raise PlatformError(f"The checks failed ({code}): {errors.text}")
     return printed
 

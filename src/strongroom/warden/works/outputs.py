@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -49,23 +50,27 @@ def freeze(hands: Hands, project: str, request: str) -> None:
 
 def check(hands: Hands, project: str, request: str) -> None:
     """First checks and the drawings for reviewers, both made in the throwaway container; only digests and verdicts are recorded."""
-    files = hands.volumes.open(sealed_volume(request)) / "files"
+    files = _readable(hands.volumes.open(sealed_volume(request)) / "files")
     result = json.loads(hands.check(files, "check"))["result"]
     profile = f"{result['profile']} {result['profile_version']}"
     checks = {"verdict": result["verdict"], "profile": profile, "findings": result["findings"][:MOST_FINDINGS]}
     hands.fact("egress.checked", project, request=request, checks=checks)
 
 
+def _readable(files: Path) -> Path:
+    """Let the throwaway container's user read the copy; the folder above it stays root's alone."""
+    for folder, _, names in os.walk(files):
+        os.chmod(folder, 0o755)  # noqa: S103 (below a folder that only root passes)
+        for name in names:
+            os.chmod(os.path.join(folder, name), 0o444)
+    return files
+
+
 def preview(hands: Hands, item: Request) -> dict[str, Any]:
     """What the throwaway container draws of the frozen files; kept nowhere."""
-    files = hands.volumes.open(sealed_volume(item.id)) / "files"
-    return {"files": [_drawing(one) for one in json.loads(hands.check(files, "render"))["previews"]]}
-
-
-def _drawing(one: dict[str, Any]) -> dict[str, Any]:
-    tables = [{"sheet": table["name"], "rows": [row["cells"] for row in table["rows"]]} for table in one["tables"]]
-    image = one["images"][0]["png"] if one["images"] else ""
-    return {"name": one["file"], "tables": tables, "image": image, "text": one["text"] or ""}
+    files = _readable(hands.volumes.open(sealed_volume(item.id)) / "files")
+    drawn: dict[str, Any] = json.loads(hands.check(files, "render"))
+    return {"previews": drawn["previews"]}
 
 
 def release_folder(hands: Hands, request: str) -> Path:
