@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -88,13 +90,21 @@ class Stage:
         ends = time.monotonic() + LONGEST
         while time.monotonic() < ends:
             state = self.project(project)
-            if until(state):
+            if until(state) and self._shown():
                 return state
             for item in state.environments.values():
                 if item.state == "failed":
                     raise StoryFailed(f"environment {item.id}: {item.reason}")
             time.sleep(0.25)
         raise StoryFailed(f"{what} did not come about within {LONGEST:.0f} seconds: see {self.layout.logs}")
+
+    def _shown(self) -> bool:
+        """Whether the pages show all that is on record: the worker takes it over within a second."""
+        with contextlib.closing(
+            sqlite3.connect(f"file:{self.layout.state_of('web')}/web.sqlite3?mode=ro", uri=True)
+        ) as db:
+            newest = db.execute("SELECT MAX(seq) FROM records_event").fetchone()[0] or 0
+        return bool(newest >= self.entries()[-1].seq)
 
     def report(self) -> dict[str, Any]:
         """Steps and refusals as plain JSON values."""

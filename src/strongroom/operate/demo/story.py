@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from strongroom.domain.project import Deposit, Environment, Project, Request
-from strongroom.operate.demo.person import Page, Person
+from strongroom.operate.demo.person import PATIENCE, Page, Person
 from strongroom.operate.demo.stage import Stage, StoryFailed
 from strongroom.platforms.podman.driver import PodmanPlatform
 
@@ -323,6 +324,9 @@ class Story:
         state = self.stage.wait(self.project, "the release", lambda one: one.requests[request].state == "released")
         layout = self.stage.layout
         client = self.who("auditor").client
+        ends = time.monotonic() + PATIENCE
+        while client.get(f"{layout.outside_url}/releases/{request}").status_code != 200 and time.monotonic() < ends:
+            time.sleep(0.3)
         for file in state.requests[request].frozen:
             answer = client.get(f"{layout.outside_url}/releases/{request}/files/{file['name']}")
             if hashlib.sha256(answer.content).hexdigest() != file["sha256"]:
@@ -400,11 +404,11 @@ class Story:
         return manager.submit(manager.submit(self.url("datasets/pupils/agreement"), **words), step="record")
 
     def _open_deposit(self) -> Page:
-        page = self.who("manager").open(self.url("deposits/new"))
         ends = datetime.now(UTC) + timedelta(days=1)
         environment = next(one.id for one in self.state.environments.values() if one.assessment)
-        values: dict[str, Any] = {"size_mb": "32", "networks": "127.0.0.0/8", "expires": f"{ends:%Y-%m-%d %H:%M}"}
-        return self.who("manager").submit(page, dataset="pupils", environment=environment, **values)
+        values: dict[str, Any] = {"dataset": "pupils", "environment": environment, "size_mb": "32"}
+        values |= {"networks": "127.0.0.0/8", "expires": f"{ends:%Y-%m-%d %H:%M}"}
+        return self.who("manager").submit(self.url("deposits/new"), **values)
 
     def _send(self, file: Path) -> None:
         page = self.who("representative").submit(self.url("deposits", self._deposit.id), action="/token")
