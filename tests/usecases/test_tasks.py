@@ -19,6 +19,10 @@ def waiting(story: History) -> dict[str, list[str]]:
     return {who: titles for who, titles in found.items() if titles}
 
 
+LOOK = ["Check the isolation of environment look"]
+BOTH = [*LOOK, "Check the isolation of environment analysis"]
+
+
 def begun_but_empty() -> History:
     story = History()
     story.do("pat", "project.create", id=story.id, name="A project", summary="Something")
@@ -45,19 +49,35 @@ STATIONS: list[tuple[Callable[[], History], dict[str, list[str]]]] = [
     ),
     (
         history.assessed,
-        {"max": ["Open the deposit of Chem97"], "ref": ["Certify your training", "Accept the project's terms"]},
+        {
+            "max": ["Open the deposit of Chem97"],
+            "ref": ["Certify your training", "Accept the project's terms"],
+            "sys": LOOK,
+        },
     ),
     (
         history.opened,
-        {"rep": ["Upload the deposit of Chem97"], "ref": ["Certify your training", "Accept the project's terms"]},
+        {
+            "rep": ["Upload the deposit of Chem97"],
+            "ref": ["Certify your training", "Accept the project's terms"],
+            "sys": LOOK,
+        },
     ),
     (
         history.sealed,
-        {"rep": ["Compare the hash of Chem97"], "ref": ["Certify your training", "Accept the project's terms"]},
+        {
+            "rep": ["Compare the hash of Chem97"],
+            "ref": ["Certify your training", "Accept the project's terms"],
+            "sys": LOOK,
+        },
     ),
     (
         history.confirmed,
-        {"ines": ["Authorise the mount of Chem97"], "ref": ["Certify your training", "Accept the project's terms"]},
+        {
+            "ines": ["Authorise the mount of Chem97"],
+            "ref": ["Certify your training", "Accept the project's terms"],
+            "sys": LOOK,
+        },
     ),
     (
         history.mounted,
@@ -65,11 +85,13 @@ STATIONS: list[tuple[Callable[[], History], dict[str, list[str]]]] = [
             "ines": ["Classify Attainment by authority", "Look at the data in environment look"],
             "rep": ["Classify Attainment by authority"],
             "ref": ["Certify your training", "Accept the project's terms"],
+            "sys": LOOK,
         },
     ),
     (
         history.disagreed,
         {
+            "pat": ["Follow the disagreement about Attainment by authority"],
             "ines": ["Settle the disagreement about Attainment by authority"],
             "rep": [
                 "Settle the disagreement about Attainment by authority",
@@ -80,6 +102,7 @@ STATIONS: list[tuple[Callable[[], History], dict[str, list[str]]]] = [
                 "Accept the project's terms",
                 "Settle the disagreement about Attainment by authority",
             ],
+            "sys": LOOK,
         },
     ),
     (
@@ -88,6 +111,7 @@ STATIONS: list[tuple[Callable[[], History], dict[str, list[str]]]] = [
             "max": ["Create the Tier 2 environment of Attainment by authority"],
             "rep": ["Agree the form of outputs of Attainment by authority"],
             "ref": ["Certify your training", "Accept the project's terms"],
+            "sys": LOOK,
         },
     ),
     (
@@ -97,6 +121,7 @@ STATIONS: list[tuple[Callable[[], History], dict[str, list[str]]]] = [
             "rosa": ["Work in environment analysis"],
             "rep": ["Review the output out-1"],
             "ref": ["Certify your training", "Accept the project's terms", "Review the output out-1"],
+            "sys": BOTH,
         },
     ),
     (
@@ -106,6 +131,7 @@ STATIONS: list[tuple[Callable[[], History], dict[str, list[str]]]] = [
             "ines": ["Work in environment analysis"],
             "rosa": ["Work in environment analysis"],
             "ref": ["Certify your training", "Accept the project's terms"],
+            "sys": BOTH,
         },
     ),
     (
@@ -115,6 +141,7 @@ STATIONS: list[tuple[Callable[[], History], dict[str, list[str]]]] = [
             "ines": ["Work in environment analysis"],
             "rosa": ["Work in environment analysis"],
             "ref": ["Certify your training", "Accept the project's terms"],
+            "sys": BOTH,
         },
     ),
 ]
@@ -147,9 +174,15 @@ def test_a_broken_environment_waits_for_the_system_manager() -> None:
     story = history.working()
     story.fact("environment.broken", environment="analysis", summary={}, results=[], drift=[], reason="a probe is red")
     tasks = tasks_in(story.project, PEOPLE["sys"])
-    assert [(task.title, task.why) for task in tasks] == [
-        ("Look at the suspended environment analysis", "a probe is red")
-    ]
+    assert ("Look at the suspended environment analysis", "a probe is red") in [(one.title, one.why) for one in tasks]
+    assert "Check the isolation of environment analysis" not in [one.title for one in tasks]
+
+
+def test_each_running_environment_is_looked_at_once_by_a_system_manager() -> None:
+    story = history.working()
+    assert waiting(story)["sys"] == BOTH
+    story.do("sys", "environment.probe", environment="look")
+    assert waiting(story)["sys"] == BOTH[1:]
 
 
 def test_a_missing_referee_is_found_by_the_project_manager() -> None:

@@ -85,6 +85,15 @@ def close_project(state: Project, me: Actor) -> Iterator[Task]:
         yield task(state, "Close the project when its work is done", "closing", (), _newest(state), why)
 
 
+def follow_disagreement(state: Project, me: Actor) -> Iterator[Task]:
+    for package in _packages(state):
+        if package.tier is None and state.standing_of(package).disagreement:
+            seq = max(opinion.seq for opinion in package.opinions.values())
+            why = "Its opinions lead to different tiers, and nothing goes on before it is settled. See who is needed."
+            title = f"Follow the disagreement about {package.name}"
+            yield task(state, title, "classification", (package.id,), seq, why)
+
+
 # Project Manager --------------------------------------------------------------------------------------------------
 
 
@@ -284,13 +293,28 @@ def mend_environment(state: Project, me: Actor) -> Iterator[Task]:
             yield task(state, title, "environment", (item.id,), item.seq, why)
 
 
+def prove_isolation(state: Project, me: Actor) -> Iterator[Task]:
+    for item in state.environments.values():
+        looked = any(
+            entry.kind == "environment.probe"
+            and entry.outcome == "done"
+            and entry.role == "system_manager"
+            and entry.body["environment"] == item.id
+            for entry in state.history
+        )
+        if item.state == "running" and not looked:
+            why = "The probes ran when it started. Read what they found, and run them once yourself."
+            title = f"Check the isolation of environment {item.id}"
+            yield task(state, title, "environment", (item.id,), item.seq, why)
+
+
 def for_role(rule: Callable[[Project, Actor, str], Iterator[Task]], role: str) -> Rule:
     """A rule that depends on the role in which somebody acts."""
     return lambda state, me: rule(state, me, role)
 
 
 RULES: dict[str, tuple[Rule, ...]] = {
-    "programme_manager": (appoint_heads, settle_mismatch, close_project),
+    "programme_manager": (appoint_heads, settle_mismatch, follow_disagreement, close_project),
     "project_manager": (
         register_data,
         create_environment,
@@ -318,7 +342,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         for_role(_review, "representative"),
         counter_approve,
     ),
-    "system_manager": (mend_environment,),
+    "system_manager": (mend_environment, prove_isolation),
     "auditor": (),
 }
 
