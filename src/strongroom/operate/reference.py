@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from strongroom.domain import conditions as _registers  # noqa: F401  (fills the register of conditions)
 from strongroom.domain.case import CONDITIONS, ROLE_WORDS
 from strongroom.platforms.probes.catalogue import reference as probes
 from strongroom.policy.permissions import PERMISSIONS, ROLES
