@@ -344,3 +344,13 @@ def test_allowed_names_its_role_and_what_it_relies_on() -> None:
     assert isinstance(verdict, Allowed)
     assert verdict.role == "project_manager"
     assert set(story.state.work_packages["attainment"].closed_by) <= set(verdict.relies_on)
+
+
+@proves("P154", "P152")
+@pytest.mark.parametrize("group", ["researchers", "researcher", "chem97-researchers", "chem97/researcher", "referee"])
+def test_membership_written_straight_into_the_directory_opens_nothing(group: str) -> None:
+    story = Story().begin().agree().deposit().classify(TIER_3).analyse()
+    planted = Actor("person", "u-planted", "Planted", (group,))
+    for environment in ("look", "lab"):
+        act = Act("environment.enter", story.project, {"environment": environment})
+        assert refused(evidence(act, planted, story.state, story.now)).missing == "person.appoint"

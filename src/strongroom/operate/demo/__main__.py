@@ -22,6 +22,7 @@ from strongroom.operate.demo.story import Story
 from strongroom.orders.client import Warden
 from strongroom.platforms.podman import images
 
+IMAGE_PROGRESS = "image-progress.json"
 SUMMARY = "How did attainment in A-level chemistry differ by gender and authority in 1997?"
 
 
@@ -50,10 +51,27 @@ def _set_up(layout: Layout, checkout: Path) -> Stage:
     say(doctor.told(doctor.examine(layout)))
     control.up(layout, checkout)
     say(f"\nOpen {layout.app_url}/demo  (not for real data; certificate authority: {layout.authority})\n")
-    image = images.find_image() or images.ensure_image(images.Bar())
     people = cast(layout)
+    image = images.find_image() or _build(layout)
     folder = layout.state_of("warden") / "demo"
     return Stage(layout, people, folder, image.id)
+
+
+def _build(layout: Layout) -> images.ImageRef:
+    """Build the environment image with a bar on the terminal and on the page."""
+    bar, shown = images.Bar(), layout.run / IMAGE_PROGRESS
+
+    def progress(words: str, share: float) -> None:
+        bar(words, share)
+        fresh = shown.with_suffix(".new")
+        fresh.write_text(json.dumps({"words": words, "percent": round(100 * share)}), encoding="utf-8")
+        fresh.chmod(0o644)
+        fresh.replace(shown)
+
+    try:
+        return images.ensure_image(progress)
+    finally:
+        shown.unlink(missing_ok=True)
 
 
 def _play(stage: Stage) -> dict[str, Any]:

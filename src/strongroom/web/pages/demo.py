@@ -21,6 +21,7 @@ from strongroom.web import acting, listeners, oidc, room
 from strongroom.web.presenting.totp import seconds_left, totp
 
 CAST_FILE = "demo-cast.json"
+IMAGE_PROGRESS = "image-progress.json"
 MOST_TASKS = 5
 
 
@@ -52,6 +53,15 @@ def cast(request: HttpRequest) -> list[dict[str, Any]]:
     return found
 
 
+def building() -> dict[str, Any] | None:
+    """How far the environment image is (words, percent) while it is being built."""
+    try:
+        found: dict[str, Any] = json.loads((settings.LAYOUT.run / IMAGE_PROGRESS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
+
+
 def _card(number: int, raw: dict[str, Any], moment: float) -> Card:
     known = next((one for one in reading.people() if one.email == raw["email"]), None)
     waiting: list[Task] = []
@@ -78,7 +88,8 @@ def demo(request: HttpRequest) -> HttpResponseBase:
     cards = [_card(number, raw, moment) for number, raw in enumerate(cast(request))]
     names = {one.sub: one.name for one in reading.people()}
     mail = [(one, names.get(one.to, one.to)) for one in reading.all_mail(50)]
-    return render(request, "demo/demo.html", {"cards": cards, "mail": mail, "left": seconds_left(moment)})
+    context = {"cards": cards, "mail": mail, "left": seconds_left(moment), "building": building()}
+    return render(request, "demo/demo.html", context)
 
 
 @require_POST
