@@ -11,6 +11,8 @@ from typing import Any
 import rfc8785
 
 ID = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]")
+SHA256 = re.compile("[0-9a-f]{64}")
+LONGEST_NAME = 255
 
 
 class ActError(ValueError):
@@ -166,7 +168,12 @@ def _pairs(value: object) -> bool:
 
 
 def _file(value: object) -> bool:
-    return isinstance(value, dict) and set(value) == {"name", "sha256", "size"}
+    if not isinstance(value, dict) or set(value) != {"name", "sha256", "size"}:
+        return False
+    name, sha256, size = value["name"], value["sha256"], value["size"]
+    named = isinstance(name, str) and 0 < len(name) <= LONGEST_NAME
+    hashed = isinstance(sha256, str) and bool(SHA256.fullmatch(sha256))
+    return named and hashed and isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 10**9
 
 
 Check = Callable[[Any], bool]
@@ -197,7 +204,10 @@ def check_form(act: Act) -> None:
     fields = FIELDS.get(act.kind)
     if fields is None:
         raise ActError(f"{act.kind!r} is not an act")
-    if act.kind != "training.certify" and not ID.fullmatch(act.project):
+    if act.kind == "training.certify":
+        if act.project:
+            raise ActError("project: training counts in every project; leave it empty")
+    elif not ID.fullmatch(act.project):
         raise ActError("project: needs a project id: small letters, digits and hyphens")
     if unknown := set(act.body) - set(fields):
         raise ActError(f"unknown field: {', '.join(sorted(unknown))}")

@@ -16,9 +16,12 @@ from strongroom.domain.evidence import evidence, is_grave
 from strongroom.domain.verdict import Allowed, Refused
 from strongroom.orders.protocol import Order, Outcome
 from strongroom.policy import tiers
+from strongroom.warden import claims
 from strongroom.warden.record import Record, stamp
 from strongroom.warden.tokens import TokenError, Verifier
 
+# Acts whose ids become names of volumes, containers, sockets and hosts.
+NAMING = frozenset({"project.create", "environment.create", "deposit.open", "egress.submit"})
 Before = Callable[[Order, Actor], None]
 Extra = Callable[[sqlite3.Connection, Order, Actor, datetime], Mapping[str, Any]]
 
@@ -67,6 +70,10 @@ class Desk:
         with self.record.transaction() as db:
             if verdict:
                 verdict = evidence(act, actor, self.record.state(act.project), now)
+            if verdict and act.kind in NAMING:
+                everything = (self.record.state(name) for name in self.record.projects())
+                taken = claims.refusal(act, self.record.state(act.project), everything)
+                verdict = verdict if taken is None else taken
             if isinstance(verdict, Refused):
                 return self._refuse(db, order, actor, verdict, now)
             if is_grave(act.kind, verdict.role):

@@ -80,6 +80,9 @@ class Record:
             "policy": entry.policy,
             "body": {"content": dict(entry.body), **({"decision": entry.digest} if entry.digest else {})},
         }
+        if entry.project:
+            # Folded before and after: a line that the workflow does not allow is never kept, or nobody could read on.
+            self.state(entry.project)
         kept = replace(entry, seq=ledger.append(db.execute, line).seq)
         db.execute(
             "INSERT INTO record (seq, project, entry) VALUES (?, ?, ?)",
@@ -109,7 +112,9 @@ class Record:
 
     def projects(self) -> list[str]:
         with self._lock:
-            rows = self._db.execute("SELECT DISTINCT project FROM record WHERE project != ''").fetchall()
+            rows = self._db.execute(
+                "SELECT DISTINCT project FROM record WHERE project != '' AND json_extract(entry, '$.outcome') = 'done'"
+            ).fetchall()
         return [row[0] for row in rows]
 
     def project_of(self, part: str, ident: str) -> str:
