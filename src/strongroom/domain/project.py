@@ -81,6 +81,8 @@ class Deposit:
     seq: int
     receipt: Mapping[str, Any] | None = None
     digest: str = ""
+    verified_at: str = ""
+    damaged: bool = False
 
 
 @dataclass
@@ -444,8 +446,16 @@ def _deposit_moves(state: Project, entry: Entry) -> None:
     if kind == "deposit.confirm" and entry.body["digest"] != item.digest:
         kind = "deposit.mismatched"
     item.state = advance("DEPOSIT", item.state, kind)
+    if kind == "deposit.mounted":
+        item.verified_at = entry.at
     if kind == "deposit.sealed":
         item.receipt, item.digest = entry.body["receipt"], entry.body["receipt"]["digest"]
+
+
+@step("deposit.verified", "deposit.damaged")
+def _verified(state: Project, entry: Entry) -> None:
+    item = state.deposits[entry.body["deposit"]]
+    item.verified_at, item.damaged = entry.at, entry.kind == "deposit.damaged"
 
 
 @step("egress.submit")

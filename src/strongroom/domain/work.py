@@ -28,6 +28,7 @@ DEPOSIT = {
     "waiting": "deposit.receive",
     "sealing": "deposit.seal",
     "mounting": "deposit.mount",
+    "mounted": "deposit.verify",
     "mismatched": "deposit.discard",
     "expired": "deposit.discard",
     "withdrawn": "deposit.discard",

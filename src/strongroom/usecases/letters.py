@@ -70,6 +70,13 @@ def _alarms(state: Project, entry: Entry, directory: Directory) -> Iterator[Lett
                 f"The hash that the Representative sees differs from the one in the receipt of deposit {deposit.id}. "
                 "Nothing is mounted. Speak to the Representative, then withdraw the deposit or open another.",
             )
+    elif entry.kind == "deposit.damaged":
+        yield from _to(
+            (*directory.role("programme_manager"), *managers),
+            f"{state.name}: deposit {entry.body['deposit']} has changed",
+            "The regular check found another hash than the one in its receipt. Suspend the environments that use it, and "
+            "speak to the System Manager and the Representative.",
+        )
     elif entry.kind in ("environment.broken", "environment.failed"):
         yield from _to(
             (*directory.role("system_manager"), *managers),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import timedelta
 
 from strongroom.domain.work import Work, pending
 from strongroom.warden.hands import Hands
@@ -13,8 +12,7 @@ from strongroom.warden.works import HANDLERS
 
 LOOK_SECONDS = 5.0
 RETRY_SECONDS = 10.0
-KEEP_SECONDS = {"environment.keep": 20.0, "environment.freeze": 20.0}
-PROBE_EVERY = timedelta(hours=1)
+KEEP_SECONDS = {"environment.keep": 20.0, "environment.freeze": 20.0, "deposit.verify": 600.0}
 log = logging.getLogger("warden")
 
 
@@ -73,6 +71,7 @@ STEADY = {
     "environment.keep",
     "environment.freeze",
     "deposit.receive",
+    "deposit.verify",
     "deposit.discard",
     "egress.discard",
 }

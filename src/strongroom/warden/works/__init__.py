@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from strongroom.warden.hands import Hands
-from strongroom.warden.works import deposits, ending, environments, outputs
+from strongroom.warden.works import deposits, ending, environments, integrity, outputs
 
 HANDLERS: dict[str, Callable[[Hands, str, str], None]] = {
     "environment.prepare": environments.prepare,
@@ -15,6 +15,7 @@ HANDLERS: dict[str, Callable[[Hands, str, str], None]] = {
     "deposit.receive": deposits.receive,
     "deposit.seal": deposits.seal,
     "deposit.mount": deposits.mount,
+    "deposit.verify": integrity.verify,
     "deposit.discard": deposits.discard,
     "egress.freeze": outputs.freeze,
     "egress.check": outputs.check,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timedelta
 from typing import Any
 
 from strongroom.domain.environment import EnvironmentPlan, compile_plan, uid_base
@@ -15,6 +16,12 @@ RESEARCHER = 1000
 MEGABYTE = 1024 * 1024
 NO_FAULTS_AT = 2
 READY_SECONDS = 90
+PROBE_EVERY = timedelta(hours=1)
+
+
+def due(hands: Hands, at: str, every: timedelta) -> bool:
+    """Whether something last done at a time (RFC 3339) is to be done again."""
+    return hands.clock() - datetime.fromisoformat(at) >= every
 
 
 def data_volume(deposit: str) -> str:
@@ -205,7 +212,7 @@ def keep(hands: Hands, project: str, environment: str) -> None:
         hands.platform.resume(environment)
     elif observed.phase not in ("ready", "starting"):
         hands.platform.apply(spec)
-    elif observed.drift:
+    elif observed.drift or due(hands, state.environments[environment].probed_at, PROBE_EVERY):
         probe(hands, project, environment)
 
 

@@ -81,6 +81,8 @@ ACT_WORDS = {
     "deposit.confirm": "Hash compared",
     "deposit.mount": "Mount authorised",
     "deposit.mounted": "Data mounted",
+    "deposit.verified": "Hash verified again",
+    "deposit.damaged": "Hash found changed",
     "deposit.expired": "Deposit window ended",
     "classification.opinion": "Opinion given",
     "classification.proceed": "Proceeded at the highest tier",
