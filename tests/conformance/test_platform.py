@@ -35,7 +35,7 @@ def test_absent_environments_are_no_error(place: Running) -> None:
     assert "env-none" not in place.platform.list()
 
 
-@proves("P101")
+@proves("P8", "P16")
 def test_applied_twice_it_runs_once_and_as_asked(place: Running) -> None:
     place.platform.apply(place.spec)
     seen = place.until(lambda seen: seen.phase == "ready")
@@ -46,7 +46,6 @@ def test_applied_twice_it_runs_once_and_as_asked(place: Running) -> None:
     assert place.platform.list() == (place.spec.id,)
 
 
-@proves("P101")
 def test_suspended_is_frozen_and_resumes_where_it_was(place: Running) -> None:
     place.platform.apply(place.spec)
     place.until(lambda seen: seen.phase == "ready")

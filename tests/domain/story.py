@@ -145,6 +145,7 @@ class Story:
             "environment.ready",
             environment=environment,
             milliseconds=5000,
+            image="a1",
             summary={"holds": 40, "broken": 0, "unknown": 0},
             results=[],
             drift=[],

@@ -62,7 +62,7 @@ def test_the_certificate_lists_every_volume_of_both_environments(whole: Installa
     assert all(one["destroyed_at"] and one["key_id"] for one in certificate["volumes"])
 
 
-@proves("P8", "satre:3.1.16")
+@proves("P8", "satre:2.5.03")
 def test_the_ledger_verifies_from_its_export_alone_and_one_byte_breaks_it(whole: Installation, tmp_path: Path) -> None:
     folder = tmp_path / "audit"
     assert whole.door("audit", "export", str(folder)).returncode == 0

@@ -56,7 +56,7 @@ def _mounts(container: dict[str, Any]) -> dict[str, bool]:
     return {mount["mountPath"]: mount["readOnly"] for mount in container["volumeMounts"]}
 
 
-@proves("P105")
+@proves("P121", "P122")
 def test_data_and_documents_are_read_only_and_the_display_sees_no_volume() -> None:
     display, work = manifests.pod(spec())["spec"]["containers"]
     mounts = _mounts(work)

@@ -10,6 +10,7 @@ from strongroom.policy.tiers import controls_for
 MEGABYTE = 1024 * 1024
 UID_FIRST = 3_000_000
 UID_STEP = 65_536
+OWN_VOLUMES = ("home", "scratch", "documents", "work", "output")
 
 
 @dataclass(frozen=True)

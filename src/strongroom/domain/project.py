@@ -8,7 +8,7 @@ from typing import Any
 
 from strongroom.domain.acts import Entry
 from strongroom.domain.classification import Opinion, Standing, standing, tier_of
-from strongroom.policy.workflows import advance, allows
+from strongroom.policy.workflows import FINAL, advance, allows
 
 
 @dataclass
@@ -105,6 +105,7 @@ class Environment:
     moved: list[Mapping[str, Any]] = field(default_factory=list)
     drift: tuple[str, ...] = ()
     probe_asked: int = 0
+    image: str = ""
 
 
 @dataclass
@@ -185,6 +186,11 @@ class Project:
         """Where the classification of a work package stands."""
         return standing(package.opinions, self.representatives_of(package))
 
+    def reviewed(self, request: Request) -> Standing:
+        """Where the review of an egress request stands."""
+        people = self.representatives_of(self.work_packages[request.work_package])
+        return standing(request.opinions, people, referee_always=True)
+
     def representatives_of(self, package: WorkPackage) -> tuple[str, ...]:
         """The Representatives whose datasets the work package uses, each once (P15, P27)."""
         people = (self.datasets[name].representative for name in package.datasets if not self.datasets[name].withdrawn)
@@ -252,6 +258,11 @@ def _remove(state: Project, entry: Entry) -> None:
     member = state.members.pop((entry.body["role"], entry.body["person"]), None)
     if member:
         state.former.append(member)
+    for request in state.requests.values():
+        if request.state == "review" and (entry.body["role"], entry.body["person"]) in request.opinions:
+            del request.opinions[entry.body["role"], entry.body["person"]]
+            request.reviews = [one for one in request.reviews if one.person != entry.body["person"]]
+            request.disagreement = state.reviewed(request).disagreement
 
 
 @step("person.counter_approve")
@@ -322,11 +333,17 @@ def _opinion(state: Project, entry: Entry) -> None:
     package = state.work_packages[entry.body["work_package"]]
     if package.tier is not None:
         return
+    package.opinions = _without(package.opinions, entry.actor.id)
     package.opinions[entry.role, entry.actor.id] = opinion_from(entry)
     where = state.standing_of(package)
     if where.tier is not None:
         package.tier = where.tier
         package.closed_by = tuple(sorted(opinion.seq for opinion in package.opinions.values()))
+
+
+def _without(opinions: dict[tuple[str, str], Opinion], person: str) -> dict[tuple[str, str], Opinion]:
+    """Opinions of all others: a person has one, also after a change of role."""
+    return {key: opinion for key, opinion in opinions.items() if key[1] != person}
 
 
 def opinion_from(entry: Entry) -> Opinion:
@@ -378,10 +395,22 @@ def _environment_moves(state: Project, entry: Entry) -> None:
     item = state.environments[entry.body["environment"]]
     item.state = advance("ENVIRONMENT", item.state, entry.kind)
     item.reason = entry.body.get("reason", "")
+    if item.state == "ending":
+        _end_with(state, item.id)
     if entry.kind == "environment.ready":
-        item.ready_seconds = entry.body["milliseconds"] / 1000
+        item.ready_seconds, item.image = entry.body["milliseconds"] / 1000, entry.body["image"]
     if "results" in entry.body:
         _probed(state, entry)
+
+
+def _end_with(state: Project, environment: str) -> None:
+    """What was on its way into an environment, or not yet copied out of it, ends with it."""
+    for deposit in state.deposits.values():
+        if deposit.environment == environment and deposit.state not in ("mounted", *FINAL["DEPOSIT"]):
+            deposit.state = advance("DEPOSIT", deposit.state, "deposit.withdrawn")
+    for request in state.requests.values():
+        if request.environment == environment and request.state == "freezing":
+            request.state = advance("EGRESS", request.state, "egress.withdrawn")
 
 
 @step("environment.probed")
@@ -517,9 +546,10 @@ def _review(state: Project, entry: Entry) -> None:
         item.state = advance("EGRESS", item.state, "egress.returned")
         item.reason = body["note"]
         return
+    item.opinions = _without(item.opinions, entry.actor.id)
     item.opinions[entry.role, entry.actor.id] = opinion
     package = state.work_packages[item.work_package]
-    where = standing(item.opinions, state.representatives_of(package), referee_always=True)
+    where = state.reviewed(item)
     item.disagreement = where.disagreement
     if where.tier is not None:
         item.state = advance("EGRESS", item.state, "egress.approved")

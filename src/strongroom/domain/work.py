@@ -55,6 +55,8 @@ def pending(state: Project) -> Iterator[Work]:
         if environment.state == "running" and environment.probe_asked:
             yield Work("environment.probe", state.id, environment.id)
     for deposit in state.deposits.values():
+        if deposit.state == "mounting" and state.environments[deposit.environment].state != "running":
+            continue
         if kind := DEPOSIT.get(deposit.state):
             yield Work(kind, state.id, deposit.id)
     for request in state.requests.values():

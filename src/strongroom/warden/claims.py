@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from strongroom.domain.acts import Act
+from strongroom.domain.environment import OWN_VOLUMES
 from strongroom.domain.project import Project
 from strongroom.domain.verdict import Refused
 from strongroom.warden.works.environments import data_volume, documents_volume, moved_volume, own_volume
 from strongroom.warden.works.outputs import sealed_volume
 
 LONGEST = 63
-OWN_VOLUMES = ("home", "scratch", "documents", "work", "output")
 CONTAINERS = ("display", "infra")
 # A deposit's socket lies beside the one by which all receivers reach the warden.
 RESERVED = frozenset({"warden"})

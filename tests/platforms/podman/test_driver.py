@@ -81,7 +81,7 @@ INSIDE_FAILS = {
 }
 
 
-@proves("P149", "P105")
+@proves("P149", "P121")
 @pytest.mark.parametrize("what", INSIDE_FAILS)
 def test_inside_one_cannot(ready: Running, what: str) -> None:
     code, text = ready.inside(*INSIDE_FAILS[what])

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from strongroom.domain.case import OK, Case, condition
 from strongroom.domain.classification import AnswersError, tier_of
+from strongroom.domain.environment import OWN_VOLUMES
 from strongroom.domain.project import Deposit, Project
 from strongroom.domain.verdict import Allowed, Refused, Verdict
 from strongroom.policy.tiers import PolicyError, controls_for
@@ -17,6 +18,8 @@ from strongroom.policy.workflows import allows
 def new_dataset(case: Case) -> Verdict:
     if case.act.body["id"] in case.project.datasets:
         return Refused("this dataset id is taken", "Choose another name.")
+    if case.act.body["id"] in OWN_VOLUMES:
+        return Refused("this dataset id is the name of a volume that every environment has", "Choose another name.")
     if case.act.body["personal"] and not case.act.body["lawful_basis"].strip():
         return Refused("personal data needs its lawful basis on record (P78)", "State the lawful basis.")
     return OK
@@ -36,6 +39,8 @@ def representative_appointed(case: Case) -> Verdict:
 
 @condition
 def dataset_known(case: Case) -> Verdict:
+    if case.act.body["id"] in case.project.agreements:
+        return Refused("this agreement id is taken", "Choose another id; a lodged agreement is never replaced.")
     dataset = case.project.datasets.get(case.act.body["dataset"])
     if dataset is None or dataset.withdrawn:
         return Refused("there is no such dataset in this project", "Register the dataset first.", "dataset.register")
@@ -203,7 +208,21 @@ def deposit_confirmed(case: Case) -> Verdict:
     environment = case.project.environments[deposit.environment]
     if environment.state != "running":
         return Refused(f"the environment is {environment.state}", "Wait until it runs.")
+    if why := _other_data(case.project, deposit):
+        return Refused(why, "Register the new data as another dataset, and classify it in a work package of its own.")
     return Allowed("", (deposit.seq, environment.seq))
+
+
+def _other_data(project: Project, deposit: Deposit) -> str:
+    """Why this deposit would put other data under a dataset that people have judged or look at; "" when it does not."""
+    for package in project.work_packages.values():
+        if deposit.dataset in package.datasets and package.tier is not None:
+            return f"the dataset is classified at Tier {package.tier}: other data under its name would not be (P40)"
+    for other in project.deposits.values():
+        alive = project.environments[other.environment].state not in ("ending", "destroyed")
+        if other.dataset == deposit.dataset and other.state in ("mounting", "mounted") and alive:
+            return "another deposit of this dataset is mounted"
+    return ""
 
 
 @condition

@@ -22,6 +22,8 @@ def work_package_ready(case: Case) -> Verdict:
     package = case.project.work_packages.get(case.act.body["work_package"])
     if package is None:
         return Refused("there is no such work package", "Create the work package first.", "workpackage.create")
+    if package.output_of:
+        return Refused("an output that is published needs no environment", "Use the release.")
     alive = [
         item
         for item in case.project.environments.values()
@@ -35,8 +37,6 @@ def work_package_ready(case: Case) -> Verdict:
                 "classification.opinion",
             )
         return Allowed("", (package.seq,))
-    if package.output_of:
-        return Refused("an output that is published needs no environment", "Use the release.")
     if any(not item.assessment and item.tier == package.tier for item in alive):
         return Refused("this work package has its environment", "One environment for each work package (P9).")
     plan = compile_plan(case.act.body["id"], package.tier, package.datasets, assessment=False)

@@ -7,6 +7,10 @@ from strongroom.domain.project import Request
 from strongroom.domain.verdict import Allowed, Refused, Verdict
 from strongroom.policy.tiers import controls_for
 
+# What was frozen and what was released must each fit one line of the record.
+MOST_FILES = 200
+MOST_NAMES = 60_000
+
 
 @condition
 def new_request(case: Case) -> Verdict:
@@ -14,6 +18,11 @@ def new_request(case: Case) -> Verdict:
         return Refused("this request id is taken", "Try again.")
     if not case.act.body["files"]:
         return Refused("no file is chosen", "Name at least one file of the output volume.")
+    files = case.act.body["files"]
+    if len(files) > MOST_FILES or sum(len(name.encode(errors="replace")) for name in files) > MOST_NAMES:
+        return Refused(f"a request has at most {MOST_FILES} files, with names of ordinary length", "Make several.")
+    if len(set(files)) < len(files):
+        return Refused("a file is named twice", "Name each file once.")
     if case.act.body["script"] not in case.act.body["files"]:
         return Refused("the script is not among the files", "Add the script that made the output (P67).")
     return OK

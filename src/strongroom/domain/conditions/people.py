@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from strongroom.domain.case import OK, ROLE_WORDS, Case, condition
-from strongroom.domain.project import Project
+from strongroom.domain.project import Project, Request
 from strongroom.domain.verdict import Allowed, Refused, Verdict
 from strongroom.policy.permissions import CONFLICTS, MAY_GIVE, PROJECT_ROLES, TERMS_VERSION, TRAINING
 from strongroom.policy.tiers import controls_for
@@ -18,11 +18,20 @@ def new_project(case: Case) -> Verdict:
     return OK
 
 
+def _never_published(request: Request) -> bool:
+    """Approved at a tier that is not published (P64): it waits for nobody."""
+    return request.tier is not None and controls_for(request.tier)["publishing"] != "allowed"
+
+
 @condition
 def nothing_on_its_way_out(case: Case) -> Verdict:
     """A project closes after its egress (P105): nothing may be lost that is still asked for."""
     open_states = {"freezing", "checking", "review", "approved", "releasing"}
-    waiting = [request.id for request in case.project.requests.values() if request.state in open_states]
+    waiting = [
+        request.id
+        for request in case.project.requests.values()
+        if request.state in open_states and not _never_published(request)
+    ]
     if waiting:
         return Refused(
             f"the egress request {waiting[0]} is not decided yet", "Decide or return it, then close the project."

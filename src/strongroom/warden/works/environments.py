@@ -81,7 +81,7 @@ def spec_of(hands: Hands, state: Project, item: Environment) -> EnvironmentSpec:
     return EnvironmentSpec(
         id=item.id,
         tier=item.tier,
-        image=hands.image(),
+        image=item.image or hands.image(),
         cpus=plan.cpus,
         memory_mb=plan.memory_mb,
         tmp_mb=plan.tmp_mb,
@@ -144,6 +144,7 @@ def prepare(hands: Hands, project: str, environment: str) -> None:
         "environment.ready",
         project,
         environment=environment,
+        image=spec.image,
         milliseconds=took,
         summary=found["summary"],
         results=found["results"],
