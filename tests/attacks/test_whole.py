@@ -56,7 +56,7 @@ def confirmed(attacker: Attacker, deposit: str) -> list[dict[str, Any]]:
     return lies
 
 
-@proves("P16", "P41", "P45")
+@proves("P16", "P45", "P129")
 def test_a_rewritten_database_creates_no_environment(attacker: Attacker, who: Who) -> None:
     """The package gets the fixed first-assessment environment it may have, and nothing of the tier that was claimed."""
     manager = who("manager")
@@ -76,7 +76,7 @@ def test_a_rewritten_database_creates_no_environment(attacker: Attacker, who: Wh
     eventually(lambda: attacker.project().environments[alive.id].state == "destroyed", 90)
 
 
-@proves("P64", "P66", "P69")
+@proves("P62", "P63", "P129")
 def test_a_rewritten_database_releases_nothing(attacker: Attacker, who: Who) -> None:
     manager = who("manager")
     request = next(one for one in attacker.project().requests.values() if one.state == "review")
@@ -96,7 +96,7 @@ def test_a_rewritten_database_releases_nothing(attacker: Attacker, who: Who) -> 
         attacker.warden.released(request.id, request.files[0])
 
 
-@proves("P93", "P101")
+@proves("P93", "P101", "P129")
 def test_a_rewritten_database_mounts_nothing(attacker: Attacker, who: Who) -> None:
     investigator, deposit = who("investigator"), fresh_id("deposit")
     act = Act("deposit.mount", ALIVE, {"deposit": deposit})
@@ -127,7 +127,7 @@ def altered(attacker: Attacker, token: str, **claims: Any) -> str:
     )
 
 
-@proves("P4", "satre:2.2.03")
+@proves("P128", "satre:1.5.05")
 def test_tokens_that_do_not_count(attacker: Attacker, who: Who) -> None:
     manager, act, now = who("manager"), suspend(attacker), int(time.time())
     good = attacker.access(manager)
@@ -170,7 +170,7 @@ def appointment(who: Who) -> Act:
     return Act("person.appoint", ALIVE, body)
 
 
-@proves("P151", "P154", "satre:2.2.03")
+@proves("P128", "satre:1.5.05")
 def test_a_grave_act_needs_the_fresh_login_for_this_very_decision(attacker: Attacker, who: Who) -> None:
     manager, act = who("manager"), appointment(who)
     other = Act(act.kind, act.project, {**act.body, "role": "researcher"})
@@ -201,7 +201,7 @@ def test_a_grave_act_needs_the_fresh_login_for_this_very_decision(attacker: Atta
     assert ("referee", who("auditor").sub) not in attacker.project().members
 
 
-@proves("P8")
+@proves("P128")
 def test_a_key_answers_one_order_of_one_person(attacker: Attacker, who: Who) -> None:
     manager, key = attacker.access(who("manager")), fresh_id("key")
     resume = Act("environment.resume", ALIVE, {"environment": attacker.laboratory.id, "reason": "-"})
@@ -213,7 +213,7 @@ def test_a_key_answers_one_order_of_one_person(attacker: Attacker, who: Who) -> 
     assert attacker.order(resume, attacker.access(who("auditor")), key=key).status == "malformed"
 
 
-@proves("satre:2.2.03")
+@proves("satre:2.1.14")
 def test_ids_of_another_project_count_for_nothing(attacker: Attacker, who: Who) -> None:
     laboratory, manager = attacker.laboratory.id, who("manager")
     request = next(iter(attacker.project().requests))
@@ -256,7 +256,7 @@ ACTS_OF_OTHERS: dict[str, dict[str, Any]] = {
 }
 
 
-@proves("satre:1.5.05")
+@proves("satre:1.5.03")
 def test_an_auditor_sees_and_cannot_act(attacker: Attacker, who: Who) -> None:
     auditor = who("auditor")
     assert ALIVE in auditor.open("/projects").source
@@ -282,6 +282,7 @@ def posted(person: Person, path: str, **values: str) -> int:
     return person.client.post(f"{origin}{path}", data=data, headers=headers, follow_redirects=False).status_code
 
 
+@proves("satre:1.5.03")
 def test_forms_that_nobody_offered_are_refused(attacker: Attacker, who: Who) -> None:
     auditor, at = who("auditor"), f"/projects/{ALIVE}"
     laboratory = attacker.laboratory.id
