@@ -14,7 +14,8 @@ from strongroom.operate.demo.cast import cast
 from strongroom.operate.demo.person import Person
 
 ROOT = Path(__file__).parents[1]
-LAYOUT = Layout("whole", 10480)
+# A name and ports of this run alone, so that several runs on one machine do not meet.
+LAYOUT = Layout(f"w{os.getpid() % 100_000}", 10_480 + 2 * (os.getpid() % 2_000))
 LONGEST = 1500
 
 

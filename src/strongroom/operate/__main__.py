@@ -53,7 +53,20 @@ def up(arguments: argparse.Namespace, checkout: Path) -> int:
     control.up(layout, checkout)
     print(f"Open {layout.app_url} (from outside the institution's network: {layout.outside_url})")
     print(f"The certificate of its own authority, for your browser: {layout.authority}")
+    _first_people(layout, getattr(arguments, "first_manager", ""))
     return 0
+
+
+def _first_people(layout: Layout, email: str) -> None:
+    """Let the first System and Programme Manager in by a one-time link; the directory takes it from there."""
+    from strongroom.identity import manage
+
+    if email:
+        groups = [word for group in ("system-managers", "programme-managers") for word in ("--group", group)]
+        link = manage.call(layout, "enrolment-link", "--email", email, "--name", email.partition("@")[0], *groups)
+        print(f"{email} chooses password and second factor here, once: {link['link']}")
+    elif not manage.call(layout, "people"):
+        print("Nobody has an account yet. Let the first manager in: ./strongroom up --first-manager EMAIL")
 
 
 def down(arguments: argparse.Namespace, checkout: Path) -> int:
@@ -177,6 +190,8 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--json", action="store_true", help="for programs")
         if function is destroy_instance:
             command.add_argument("--yes", metavar="NAME", default="", help="the name of the installation, as consent")
+        if function is up:
+            command.add_argument("--first-manager", metavar="EMAIL", default="", help="print this person's enrolment link")
         if function is audit:
             command.add_argument("action", choices=("export", "verify"))
             command.add_argument("path", type=Path, help="folder of the export")
