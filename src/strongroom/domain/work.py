@@ -49,7 +49,11 @@ def pending(state: Project) -> Iterator[Work]:
     if state.state == "closing":
         yield Work("project.end", state.id, state.id)
         return
+    mounting = {item.environment for item in state.deposits.values() if item.state == "mounting"}
     for environment in sorted(state.environments.values(), key=lambda item: item.state not in ("ending", "suspended")):
+        if environment.state == "running" and environment.id in mounting:
+            # The mount starts it anew; until then what runs is not what shall run.
+            continue
         if kind := ENVIRONMENT.get(environment.state):
             yield Work(kind, state.id, environment.id)
         if environment.state == "running" and environment.probe_asked:

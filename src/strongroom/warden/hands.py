@@ -47,6 +47,8 @@ class Hands:
     check: Callable[[Path, str], bytes]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     receivers: dict[str, Any] = field(default_factory=dict)
+    upload_secrets: dict[str, str] = field(default_factory=dict)
+    tries: dict[str, int] = field(default_factory=dict)
 
     def fact(self, kind: str, project: str, /, **body: Any) -> Entry:
         """State a fact in the record."""

@@ -47,13 +47,23 @@ class Reconciler:
         for project in self._hands.record.projects():
             if project in self._busy:
                 continue
-            for work in pending(self._hands.state(project)):
+            for work in self._pending(project):
                 if project not in self._busy and self._not_before.get(work, 0) <= now:
                     self._busy[project] = self._pool.submit(self._do, work)
                     if work.kind not in STEADY:
                         break
                     self._busy[project].result()
                     del self._busy[project]
+
+    def _pending(self, project: str) -> list[Work]:
+        """What one project lacks; a project that cannot be read holds up no other."""
+        try:
+            # Under the record's lock: nothing is added while the state is walked.
+            with self._hands.record.reading():
+                return list(pending(self._hands.state(project)))
+        except Exception:
+            log.exception("the record of %s cannot be read", project)
+            return []
 
     def _do(self, work: Work) -> None:
         try:

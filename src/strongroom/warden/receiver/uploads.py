@@ -23,7 +23,8 @@ INCOMING = ".incoming"
 COMPLETED = "completed"
 SYNC_EVERY = 8 << 20
 BLOCK = 64 << 10
-MOST_FILES = 1000
+# All their names fit the receipt in the record.
+MOST_FILES = 500
 _ID = re.compile(r"[0-9a-f]{32}")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -10,9 +10,10 @@ from strongroom.deposit.receipt import sign
 from strongroom.domain.project import Deposit
 from strongroom.warden.hands import Hands
 from strongroom.warden.receiver import process
-from strongroom.warden.works.environments import MEGABYTE, data_volume, look, spec_of
+from strongroom.warden.works.environments import MEGABYTE, broken, data_volume, look, spec_of
 
-INCOMING = "incoming"
+# No file that is deposited can be called so: names begin with no dot.
+INCOMING = ".arriving"
 ROOM_FOR_FORMAT = 1.1
 
 
@@ -37,7 +38,12 @@ def receive(hands: Hands, project: str, deposit: str) -> None:
         stop_receiver(hands, deposit)
         hands.fact("deposit.expired", project, deposit=deposit)
         return
+    before, secret = hands.upload_secrets.get(deposit, ""), hands.record.upload_secret(deposit)
+    hands.upload_secrets[deposit] = secret
     running = hands.receivers.get(deposit)
+    if before and before != secret:
+        # A new token was given: the receiver forgets the secret that the old one was exchanged for.
+        running = None
     if running is None or running.poll() is not None:
         hands.receivers[deposit] = process.start(hands.layout, _opening(hands, item))
 
@@ -86,6 +92,7 @@ def mount(hands: Hands, project: str, deposit: str) -> None:
     state = hands.state(project)
     item = state.deposits[deposit]
     stop_receiver(hands, deposit)
+    hands.volumes.open(data_volume(deposit))
     if hands.volumes.sha256_tree(data_volume(deposit)).digest != item.digest:
         raise ValueError("the deposit has changed since it was sealed: nothing was mounted")
     spec = spec_of(hands, state, state.environments[item.environment])
@@ -93,16 +100,7 @@ def mount(hands: Hands, project: str, deposit: str) -> None:
     hands.platform.apply(spec)
     found = look(hands, spec)
     if found["broken"]:
-        hands.platform.suspend(item.environment)
-        hands.fact(
-            "environment.broken",
-            project,
-            environment=item.environment,
-            reason=", ".join(found["broken"])[:2000],
-            summary=found["summary"],
-            results=found["results"],
-            drift=found["drift"],
-        )
+        broken(hands, project, item.environment, found)
         return
     hands.fact(
         "environment.probed",

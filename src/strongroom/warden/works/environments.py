@@ -171,7 +171,8 @@ def _move_data(hands: Hands, state: Project, item: Environment) -> None:
     for dataset in state.work_packages[item.work_package].datasets:
         if dataset in done:
             continue
-        deposit = next(one for one in state.deposits.values() if one.dataset == dataset and one.state == "mounted")
+        # The newest is the one that was looked at last; after the classification no other can be mounted.
+        deposit = [one for one in state.deposits.values() if one.dataset == dataset and one.state == "mounted"][-1]
         source, target = data_volume(deposit.id), moved_volume(item.id, dataset)
         hands.make_volume(state.id, target, item.id, f"/data/{dataset}", "data", deposit.size_mb * MEGABYTE, 0, 0o755)
         hands.volumes.open(source)
@@ -210,7 +211,9 @@ def keep(hands: Hands, project: str, environment: str) -> None:
     spec = spec_of(hands, state, state.environments[environment])
     observed = hands.platform.observe(spec)
     if observed.phase == "suspended":
+        # Looked at before it stays: it may have been frozen for a hole, and the warden killed before it could say so.
         hands.platform.resume(environment)
+        probe(hands, project, environment)
     elif observed.phase not in ("ready", "starting"):
         hands.platform.apply(spec)
     elif observed.drift or due(hands, state.environments[environment].probed_at, PROBE_EVERY):
@@ -229,15 +232,31 @@ def probe(hands: Hands, project: str, environment: str) -> None:
     found = look(hands, spec)
     if found["broken"]:
         found = look(hands, spec)
-    kind = "environment.broken" if found["broken"] else "environment.probed"
     if found["broken"]:
-        hands.platform.suspend(environment)
+        broken(hands, project, environment, found)
+        return
     hands.fact(
-        kind,
+        "environment.probed",
         project,
         environment=environment,
-        reason=", ".join(found["broken"])[:2000],
+        reason="",
         summary=found["summary"],
         results=found["results"],
         drift=found["drift"],
     )
+
+
+def broken(hands: Hands, project: str, environment: str, found: dict[str, Any]) -> None:
+    """Say that an isolation does not hold, and freeze; said first, so that a kill in between is made good by freezing."""
+    try:
+        hands.fact(
+            "environment.broken",
+            project,
+            environment=environment,
+            reason=", ".join(found["broken"])[:2000],
+            summary=found["summary"],
+            results=found["results"],
+            drift=found["drift"],
+        )
+    finally:
+        hands.platform.suspend(environment)

@@ -15,6 +15,7 @@ def verify(hands: Hands, project: str, deposit: str) -> None:
     item = hands.state(project).deposits[deposit]
     if not due(hands, item.verified_at, VERIFY_EVERY):
         return
+    hands.volumes.open(data_volume(deposit))
     found = hands.volumes.sha256_tree(data_volume(deposit)).digest
     kind = "deposit.verified" if found == item.digest else "deposit.damaged"
     hands.fact(kind, project, deposit=deposit, digest=found)

@@ -11,6 +11,7 @@ from typing import Any
 from strongroom.deposit.manifest import Manifest
 from strongroom.domain.acts import Entry
 from strongroom.domain.project import Request
+from strongroom.platforms.protocol import PlatformError
 from strongroom.warden.hands import Hands
 from strongroom.warden.volumes.freeze import freeze as freeze_files
 from strongroom.warden.works.environments import MEGABYTE, own_volume
@@ -18,6 +19,10 @@ from strongroom.warden.works.environments import MEGABYTE, own_volume
 ROOM = 160 * MEGABYTE
 # An entry of the record is bounded; more findings than this do not change a verdict.
 MOST_FINDINGS = 300
+MOST_FINDINGS_BYTES = 120_000
+MOST_REFUSED = 50
+# A file that the checks cannot get through is not a reason to check for ever.
+TRIES = 3
 
 
 def sealed_volume(request: str) -> str:
@@ -42,19 +47,59 @@ def freeze(hands: Hands, project: str, request: str) -> None:
     if missing:
         hands.destroy_volume(project, sealed_volume(request))
         words = "; ".join(f"{one['name']}: {one['reason']}" for one in refused) or f"not found: {', '.join(missing)}"
-        hands.fact("egress.refused", project, request=request, reason=words[:1000], refused=refused)
+        hands.fact("egress.refused", project, request=request, reason=words[:1000], refused=refused[:MOST_REFUSED])
         return
     files = [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in chosen.files]
-    hands.fact("egress.frozen", project, request=request, files=files, digest=chosen.digest, refused=refused)
+    hands.fact(
+        "egress.frozen", project, request=request, files=files, digest=chosen.digest, refused=refused[:MOST_REFUSED]
+    )
 
 
 def check(hands: Hands, project: str, request: str) -> None:
     """First checks and the drawings for reviewers, both made in the throwaway container; only digests and verdicts are recorded."""
     files = _readable(hands.volumes.open(sealed_volume(request)) / "files")
-    result = json.loads(hands.check(files, "check"))["result"]
+    try:
+        result = json.loads(hands.check(files, "check"))["result"]
+    except (PlatformError, ValueError, KeyError) as error:
+        tries = hands.tries[request] = hands.tries.get(request, 0) + 1
+        if tries < TRIES:
+            raise
+        hands.fact(
+            "egress.checked",
+            project,
+            request=request,
+            checks=_unfinished(hands.state(project).requests[request].script, str(error)),
+        )
+        return
     profile = f"{result['profile']} {result['profile_version']}"
-    checks = {"verdict": result["verdict"], "profile": profile, "findings": result["findings"][:MOST_FINDINGS]}
+    checks = {"verdict": result["verdict"], "profile": profile, "findings": _bounded(result["findings"])}
     hands.fact("egress.checked", project, request=request, checks=checks)
+
+
+def _bounded(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As many findings, the heaviest first, as fit one line of the record."""
+    kept: list[dict[str, Any]] = []
+    room = MOST_FINDINGS_BYTES
+    for finding in sorted(findings, key=lambda one: one["severity"] != "fail")[:MOST_FINDINGS]:
+        room -= len(json.dumps(finding, ensure_ascii=False).encode(errors="replace"))
+        if room < 0:
+            break
+        kept.append(finding)
+    return kept
+
+
+def _unfinished(file: str, why: str) -> dict[str, Any]:
+    """Checks that did not end: nothing may leave on them."""
+    finding = {
+        "rule": "check.unfinished",
+        "severity": "fail",
+        "source": "",
+        "file": file,
+        "locator": {},
+        "words": f"The first checks did not end: {why[:500]}",
+        "mend": "Return the request. The author makes smaller or plainer files and submits again.",
+    }
+    return {"verdict": "fail", "profile": "", "findings": [finding]}
 
 
 def _readable(files: Path) -> Path:

@@ -1,0 +1,172 @@
+"""The work itself under faults: said before done, killed in between, and never in the way of other projects."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from strongroom.domain.project import Project
+from strongroom.platforms.protocol import PlatformError
+from strongroom.warden.hands import Hands
+from strongroom.warden.reconcile import Reconciler
+from strongroom.warden.record import Record
+from strongroom.warden.works import deposits, environments, outputs
+from tests.domain.story import TIER_2, Story
+from tests.proves import proves
+
+RED = {"broken": ["network"], "summary": {"holds": 1, "broken": 1, "unknown": 0}, "results": [], "drift": []}
+GREEN = {**RED, "broken": [], "summary": {"holds": 2, "broken": 0, "unknown": 0}}
+
+
+class Pod:
+    """Remembers what it was told."""
+
+    def __init__(self, phase: str = "ready") -> None:
+        self.phase, self.told = phase, list[str]()
+
+    def observe(self, _spec: object) -> Any:
+        return SimpleNamespace(phase=self.phase, drift=())
+
+    def suspend(self, _environment: str) -> None:
+        self.told.append("suspend")
+
+    def resume(self, _environment: str) -> None:
+        self.told.append("resume")
+
+
+def hands_after(folder: Path, story: Story, platform: Any = None) -> Hands:
+    record = Record(folder / "warden.sqlite3")
+    with record.transaction() as db:
+        for entry in story.entries:
+            record.append(db, entry)
+    hands = Hands(*(cast(Any, None),) * 8)
+    hands.record, hands.platform, hands.clock = record, platform or Pod(), lambda: story.now
+    return hands
+
+
+@pytest.fixture
+def lab() -> Story:
+    return Story().begin().agree().deposit().classify(TIER_2).analyse()
+
+
+@proves("P139")
+def test_a_broken_isolation_is_on_record_before_it_is_frozen(tmp_path: Path, lab: Story) -> None:
+    class Killed(Pod):
+        def suspend(self, _environment: str) -> None:
+            raise SystemExit
+
+    hands = hands_after(tmp_path, lab, Killed())
+    with pytest.raises(SystemExit):
+        environments.broken(hands, "chem97", "lab", RED)
+    assert Record(tmp_path / "warden.sqlite3").state("chem97").environments["lab"].state == "suspended"
+
+
+def test_what_cannot_be_recorded_is_frozen_all_the_same(tmp_path: Path, lab: Story) -> None:
+    hands = hands_after(tmp_path, lab)
+    with pytest.raises(ValueError, match="bytes"):
+        environments.broken(hands, "chem97", "lab", {**RED, "drift": ["x" * 300_000]})
+    assert cast(Any, hands.platform).told == ["suspend"]
+
+
+@pytest.mark.parametrize(("found", "state"), [(RED, "suspended"), (GREEN, "running")])
+def test_a_frozen_environment_is_looked_at_before_it_runs_on(
+    tmp_path: Path, lab: Story, monkeypatch: pytest.MonkeyPatch, found: dict[str, Any], state: str
+) -> None:
+    monkeypatch.setattr(environments, "look", lambda *_: found)
+    monkeypatch.setattr(environments, "spec_of", lambda *_: None)
+    hands = hands_after(tmp_path, lab, Pod("suspended"))
+    environments.keep(hands, "chem97", "lab")
+    assert hands.state("chem97").environments["lab"].state == state
+    assert cast(Any, hands.platform).told == ["resume", "suspend"][: 1 + bool(found["broken"])]
+
+
+@proves("P96", "P97")
+def test_a_new_token_makes_the_receiver_forget_the_old_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story().begin().agree()
+    ends = (story.now + timedelta(days=1)).isoformat()
+    body = {"dataset": "pupils", "environment": "look", "size_mb": 9, "networks": ["127.0.0.0/8"], "expires": ends}
+    story.act("manager", "deposit.open", id="delivery", **body)
+    story.fact("deposit.opened", deposit="delivery", host="h")
+    hands = hands_after(tmp_path, story)
+    started: list[str] = []
+
+    def start(_layout: object, secret: str) -> Any:
+        started.append(secret)
+        return SimpleNamespace(poll=lambda: None)
+
+    monkeypatch.setattr(deposits, "_opening", lambda hands, item: hands.record.upload_secret(item.id))
+    monkeypatch.setattr(deposits.process, "start", start)
+    for secret in ("", "first", "first", "", "", "second"):
+        with hands.record.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO deposit_secret VALUES ('delivery', '', ?)", (secret,))
+        deposits.receive(hands, "chem97", "delivery")
+    assert started == ["", ""]
+
+
+def submitted(lab: Story, name: str = "t.csv") -> Story:
+    body = {"environment": "lab", "description": "Means", "script": name, "files": [name]}
+    lab.act("researcher", "egress.submit", id="first", work_package="first-output", **body)
+    lab.fact("egress.frozen", request="first", files=[], digest="d", refused=[])
+    return lab
+
+
+class Sealed:
+    """A volume with one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self, _volume: str) -> Path:
+        return self.folder
+
+
+@proves("P64")
+def test_a_file_that_breaks_the_checks_is_a_failed_check(tmp_path: Path, lab: Story) -> None:
+    hands = hands_after(tmp_path, submitted(lab))
+
+    def never(*_: object) -> bytes:
+        raise PlatformError("The checks did not end")
+
+    hands.volumes, hands.check = cast(Any, Sealed(tmp_path)), never
+    for _ in range(outputs.TRIES - 1):
+        with pytest.raises(PlatformError):
+            outputs.check(hands, "chem97", "first")
+    assert hands.state("chem97").requests["first"].state == "checking"
+    outputs.check(hands, "chem97", "first")
+    request = hands.state("chem97").requests["first"]
+    assert (request.state, request.checks["verdict"]) == ("review", "fail")
+    assert request.checks["findings"][0]["mend"]
+
+
+def test_more_findings_than_a_record_holds_do_not_stop_the_check(tmp_path: Path, lab: Story) -> None:
+    hands = hands_after(tmp_path, submitted(lab))
+    finding = {"rule": "cell.small", "severity": "fail", "file": "f" * 900, "locator": {}, "words": "w" * 900}
+    told = {"profile": "uk", "profile_version": "1", "verdict": "fail", "findings": [finding] * 400}
+    content = json.dumps({"result": told}).encode()
+    hands.volumes, hands.check = cast(Any, Sealed(tmp_path)), lambda *_: content
+    outputs.check(hands, "chem97", "first")
+    request = hands.state("chem97").requests["first"]
+    assert (request.state, request.checks["verdict"]) == ("review", "fail")
+    assert request.checks["findings"]
+
+
+def test_a_project_that_cannot_be_read_holds_up_no_other(tmp_path: Path, lab: Story) -> None:
+    hands = hands_after(tmp_path, lab)
+    state = hands.record.state
+
+    def broken(project: str) -> Project:
+        if project == "other":
+            raise RuntimeError("unreadable")
+        return state(project)
+
+    hands.record.projects = lambda: ["other", "chem97"]  # type: ignore[method-assign]
+    hands.record.state = broken  # type: ignore[method-assign]
+    reconciler = Reconciler(hands)
+    assert reconciler._pending("other") == []
+    assert {work.kind for work in reconciler._pending("chem97")} >= {"environment.keep"}
+    reconciler.stop()
