@@ -36,7 +36,7 @@ OUTSIDE_PATHS = (
     "/demo/*",
 )
 # Of a project: what a Representative needs for an agreement or a deposit, and what everyone reads and signs.
-OUTSIDE_IN_PROJECT = r"^/projects/[a-z0-9-]+(/(training|terms|agreements/[a-z0-9-]+(/text)?|deposits/[a-z0-9-]+(/[a-z]+)?))?$"
+OUTSIDE_IN_PROJECT = r"^/projects/[a-z0-9-]+(/(training|terms|agreements/[a-z0-9-]+(/text)?|datasets/[a-z0-9-]+/withdraw|deposits/[a-z0-9-]+(/[a-z]+)?))?$"
 DESKTOP_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -16,6 +16,7 @@ OUTSIDE = frozenset(
         "training",
         "project",
         "agreement",
+        "dataset_withdraw",
         "agreement_text",
         "release",
         "demo",

@@ -42,6 +42,7 @@ def test_every_page_of_a_project_is_sound_for_everybody_at_every_stage(site: Sit
     places += [("classification", name) for name, one in project.work_packages.items() if not one.output_of]
     places += [("environment", name) for name in project.environments]
     places += [("deposit", name) for name in project.deposits]
+    places += [("dataset_withdraw", name) for name in project.datasets]
     places += [("request", name) for name in project.requests]
     for who in history.PEOPLE:
         for name, *rest in places:

@@ -97,6 +97,16 @@ class LodgeForm(ActForm):
         return found
 
 
+class WithdrawForm(ActForm):
+    """Why a provider takes its dataset back."""
+
+    reason = forms.CharField(label="Reason", widget=forms.Textarea, max_length=2000)
+    sure = forms.BooleanField(
+        label="I know that every environment that uses this dataset ends with it, and that nothing can be brought back",
+        error_messages={"required": "Tick the box if the dataset shall be withdrawn"},
+    )
+
+
 class WorkPackageForm(ActForm):
     """What will be done with which datasets: what is classified."""
 
@@ -243,6 +253,29 @@ def agreement_document(request: HttpRequest, project: str, agreement: str) -> Ht
 
 
 @acting.signed_in
+def dataset_withdraw(request: HttpRequest, project: str, dataset: str) -> HttpResponseBase:
+    """Withdraw a dataset: its deposits and environments end by their keys (P52)."""
+    who = acting.person(request)
+    state = acting.project_or_404(who, project)
+    found = state.datasets.get(dataset)
+    if found is None:
+        raise Http404("no such dataset")
+    form = WithdrawForm(request.POST or None)
+    done = reverse("project", args=[project])
+    if request.method == "POST" and form.is_valid():
+        act = Act("dataset.withdraw", project, {"dataset": dataset, "reason": form.cleaned_data["reason"]})
+        message = f"{found.name} is withdrawn. What used it is being destroyed."
+        return acting.submit(request, act, done=done, message=message)
+    ending = [
+        item
+        for item in state.environments.values()
+        if item.state != "destroyed" and dataset in state.work_packages[item.work_package].datasets
+    ]
+    context = {"project": state, "dataset": found, "form": form, "ending": ending, "back": done}
+    return render(request, "datasets/withdraw.html", context)
+
+
+@acting.signed_in
 def work_package_new(request: HttpRequest, project: str) -> HttpResponseBase:
     """Describe a work package: datasets with the analysis, outputs and tools planned."""
     state = acting.project_or_404(acting.person(request), project)
@@ -264,6 +297,7 @@ PLACE = "projects/<slug:project>/agreements/<slug:agreement>"
 urlpatterns = [
     path("projects/<slug:project>/datasets/new", dataset_new, name="dataset_new"),
     path("projects/<slug:project>/datasets/<slug:dataset>/agreement", agreement_new, name="agreement_new"),
+    path("projects/<slug:project>/datasets/<slug:dataset>/withdraw", dataset_withdraw, name="dataset_withdraw"),
     path(PLACE, agreement, name="agreement"),
     path(f"{PLACE}/text", agreement_file, name="agreement_text"),
     path(f"{PLACE}/signed", agreement_document, name="agreement_document"),

@@ -12,7 +12,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_POST
 
 from strongroom.domain.acts import Act
-from strongroom.domain.project import Project, Request
+from strongroom.domain.project import Project, Request, WorkPackage
 from strongroom.orders.client import WardenRefused
 from strongroom.policy.questions import DEFAULT_SET
 from strongroom.records import reading
@@ -123,6 +123,10 @@ def request_page(request: HttpRequest, project: str, request_id: str) -> HttpRes
     return render(request, "outputs/request.html", context, status=400 if form.errors else 200)
 
 
+def _parent(state: Project, item: Request) -> WorkPackage:
+    return state.work_packages[state.environments[item.environment].work_package]
+
+
 def _context(state: Project, item: Request, who: SignedIn) -> dict[str, object]:
     moment = now()
     review = {"request": item.id, "digest": item.digest or "-", "question_set": DEFAULT_SET, "answers": any_walk()}
@@ -131,6 +135,7 @@ def _context(state: Project, item: Request, who: SignedIn) -> dict[str, object]:
         "project": state,
         "egress": item,
         "package": state.work_packages[item.work_package],
+        "forms": [(name_of(state, who), words) for who, words in _parent(state, item).forms.items()],
         "author": item.author_name or name_of(state, item.author),
         "tag": tag(item.state),
         "passing": passing(item.state),
