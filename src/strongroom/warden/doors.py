@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 from strongroom import ledger
 from strongroom.domain.acts import Act, Actor, Entry
+from strongroom.domain.case import CONDITIONS, Case
 from strongroom.domain.evidence import evidence, roles_of
 from strongroom.domain.project import Project
 from strongroom.domain.verdict import Refused
@@ -22,7 +25,7 @@ from strongroom.warden.entry import COOKIE, Entrance
 from strongroom.warden.hands import Hands
 from strongroom.warden.receiver.tokens import same
 from strongroom.warden.record import stamp
-from strongroom.warden.server import Door, Reply, Request
+from strongroom.warden.server import Door, NotAllowed, Reply, Request
 from strongroom.warden.tokens import TokenError
 from strongroom.warden.works import outputs
 from strongroom.warden.works.environments import MEGABYTE, documents_volume, own_volume
@@ -30,6 +33,9 @@ from strongroom.warden.works.environments import MEGABYTE, documents_volume, own
 STATUS = {"done": 200, "refused": 403, "fresh_login_needed": 403, "unauthorised": 401, "malformed": 400}
 DOCUMENTS = 64 * MEGABYTE
 SEAL_SECONDS = 100
+MOST_STAGED = 10
+STAGED_SECONDS = 15 * 60
+DRAWING_SECONDS = 20
 
 
 class Doors:
@@ -38,6 +44,7 @@ class Doors:
     def __init__(self, desk: Desk, hands: Hands, entrance: Entrance) -> None:
         self.desk, self.hands, self.entrance = desk, hands, entrance
         self.record = hands.record
+        self._stage, self._drawing = threading.Lock(), threading.BoundedSemaphore(2)
         self.staging: Path = hands.layout.run / "warden" / "staging"
 
     def orders(self) -> tuple[Door, ...]:
@@ -74,13 +81,27 @@ class Doors:
         return Reply.of(outcome.to_json(), STATUS[outcome.status])
 
     def blob(self, request: Request) -> Reply:
-        self._actor(request)
+        actor = self._actor(request)
+        if not any(self._represents(self.record.state(name), actor) for name in self.record.projects()):
+            return Reply.of({"reason": "only a Dataset Provider's Representative hands over documents"}, 403)
         digest = hashlib.sha256(request.body).hexdigest()
         if digest != request.match[1]:
             return Reply.of({"reason": "the bytes have another hash: send the file again"}, 400)
-        self.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self.staging / digest).write_bytes(request.body)
+        with self._stage:
+            self.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+            old = time.time() - STAGED_SECONDS
+            for left in [one for one in self.staging.iterdir() if one.stat().st_mtime < old]:
+                left.unlink(missing_ok=True)
+            if sum(one.name != digest for one in self.staging.iterdir()) >= MOST_STAGED:
+                return Reply.of({"reason": "too many documents wait for their act: try again in a few minutes"}, 503)
+            fresh = self.staging / f"{digest}.new"
+            fresh.write_bytes(request.body)
+            fresh.replace(self.staging / digest)
         return Reply.of({"sha256": digest})
+
+    @staticmethod
+    def _represents(state: Project, actor: Actor) -> bool:
+        return "representative" in state.roles_of(actor.id)
 
     def feed(self, request: Request) -> Reply:
         after, limit = int(request.query.get("after", "0")), int(request.query.get("limit", "500"))
@@ -89,17 +110,17 @@ class Doors:
     def document(self, request: Request) -> Reply:
         digest = request.match[1]
         actor = self._actor(request)
-        for name in self.record.projects():
-            state = self.record.state(name)
-            if any(one.document and one.document["sha256"] == digest for one in state.agreements.values()):
-                allowed = {"programme_manager", "project_manager", "representative", "investigator", "auditor"}
-                self._may_read(state, actor, allowed, "document", digest)
-                return Reply(
-                    200,
-                    (self.hands.volumes.open(documents_volume(name)) / digest).read_bytes(),
-                    "application/octet-stream",
-                )
-        return Reply.of({"reason": "there is no such document"}, 404)
+        allowed = {"programme_manager", "project_manager", "representative", "investigator", "auditor"}
+        holders = [state for state in map(self.record.state, self.record.projects()) if _lodged(state, digest)]
+        if not holders:
+            return Reply.of({"reason": "there is no such document"}, 404)
+        # The same text may be signed in several projects: the one that lets this person read counts.
+        state = next((one for one in holders if allowed & set(roles_of(actor, one))), holders[0])
+        self._may_read(state, actor, allowed, "document", digest)
+        if state.state == "destroyed":
+            return Reply.of({"reason": "the project's documents were destroyed with it"}, 409)
+        content = (self.hands.volumes.open(documents_volume(state.id)) / digest).read_bytes()
+        return Reply(200, content, "application/octet-stream")
 
     def outputs(self, request: Request) -> Reply:
         environment = request.match[1]
@@ -107,9 +128,12 @@ class Doors:
         project = self.record.project_of("environments", environment)
         if not project:
             return Reply.of({"reason": "there is no such environment"}, 404)
-        self._may_read(self.record.state(project), actor, {"researcher", "investigator"}, "outputs", environment)
-        found = self.hands.volumes.sha256_tree(own_volume(environment, "output"))
-        return Reply.of({"files": [{"name": one.name, "size": one.size} for one in found.files]})
+        state = self.record.state(project)
+        # Names of files tell about data: as for entering, training, terms and counter-approval come first (P83, P154).
+        self._may_read(state, actor, {"researcher", "investigator"}, "outputs", environment, may_enter=True)
+        if state.environments[environment].assessment:
+            return Reply.of({"reason": "a first-assessment environment has no outputs"}, 409)
+        return Reply.of({"files": outputs.listing(self.hands.volumes.open(own_volume(environment, "output")))})
 
     def preview(self, request: Request) -> Reply:
         name = request.match[1]
@@ -119,11 +143,18 @@ class Doors:
             return Reply.of({"reason": "there is no such egress request"}, 404)
         state = self.record.state(project)
         item = state.requests[name]
-        allowed = {"investigator", "representative", "referee", *(["researcher"] if item.author == actor.id else [])}
+        allowed = {"investigator", "referee", *(["researcher"] if item.author == actor.id else [])}
+        if actor.id in state.representatives_of(state.work_packages[item.work_package]):
+            allowed.add("representative")
         self._may_read(state, actor, allowed, "preview", name)
         if item.state not in ("review", "approved"):
             return Reply.of({"reason": f"there is nothing to see while the request is {item.state}"}, 409)
-        return Reply.of(outputs.preview(self.hands, item))
+        if not self._drawing.acquire(timeout=DRAWING_SECONDS):
+            return Reply.of({"reason": "many reviewers are looking just now: try again in a moment"}, 503)
+        try:
+            return Reply.of(outputs.preview(self.hands, item))
+        finally:
+            self._drawing.release()
 
     def released(self, request: Request) -> Reply:
         name, file = request.match[1], request.match[2]
@@ -148,11 +179,17 @@ class Doors:
         except TokenError as error:
             raise ValueError(str(error)) from error
 
-    def _may_read(self, state: Project, actor: Actor, allowed: set[str], what: str, subject: str) -> None:
-        """Record the reading, or its refusal; ValueError when refused."""
+    def _may_read(
+        self, state: Project, actor: Actor, allowed: set[str], what: str, subject: str, *, may_enter: bool = False
+    ) -> None:
+        """Record the reading, or its refusal; NotAllowed when refused."""
         held = [role for role in roles_of(actor, state) if role in allowed]
-        now = stamp(self.desk.clock())
+        at = self.desk.clock()
+        now = stamp(at)
         reason = "" if held else "your roles in this project do not let you see this"
+        if held and may_enter:
+            reason = self._bar(state, actor, held[0], subject, at)
+            held = [] if reason else held
         entry = Entry(
             0,
             now,
@@ -168,7 +205,17 @@ class Doors:
         with self.record.transaction() as db:
             self.record.append(db, entry)
         if not held:
-            raise ValueError(reason)
+            raise NotAllowed(reason)
+
+    @staticmethod
+    def _bar(state: Project, actor: Actor, role: str, environment: str, now: datetime) -> str:
+        """What keeps somebody of a fitting role from an environment's content, whether it runs or not; "" for nothing."""
+        case = Case(Act("environment.enter", state.id, {"environment": environment}), actor, role, state, now)
+        for name in ("trained_and_agreed", "counter_approved"):
+            verdict = CONDITIONS[name](case)
+            if isinstance(verdict, Refused):
+                return verdict.reason
+        return ""
 
     # What acts need before, and give after -----------------------------------------------------------------------
     def keep_document(self, order: Order, _: Actor) -> None:
@@ -181,9 +228,13 @@ class Doors:
             raise NotReady("the signed copy did not arrive")
         volume = documents_volume(order.act.project)
         root = self.hands.make_volume(order.act.project, volume, "", "/documents", "document", DOCUMENTS, 0, 0o700)
-        target = root / document["sha256"]
-        target.write_bytes(staged.read_bytes())
-        target.chmod(0o444)
+        content = staged.read_bytes()
+        if hashlib.sha256(content).hexdigest() != document["sha256"]:
+            raise NotReady("the signed copy did not arrive whole")
+        fresh = root / f".{document['sha256']}.new"
+        fresh.write_bytes(content)
+        fresh.chmod(0o444)
+        fresh.replace(root / document["sha256"])
         staged.unlink()
 
     def give_token(self, db: Any, order: Order, actor: Actor, _: object) -> Mapping[str, Any]:
@@ -281,6 +332,10 @@ class Doors:
             cookie = f"{COOKIE}={passage.cookie}; Path=/; Secure; HttpOnly; SameSite=Strict"
             headers = (("Set-Cookie", cookie), ("Location", "/"))
         return Reply(passage.status, passage.words.encode(), "text/plain; charset=utf-8", headers)
+
+
+def _lodged(state: Project, digest: str) -> bool:
+    return any(one.document and one.document["sha256"] == digest for one in list(state.agreements.values()))
 
 
 def _words(message: str, status: int) -> Reply:

@@ -19,6 +19,10 @@ LARGEST_JSON = 1024 * 1024
 log = logging.getLogger("warden")
 
 
+class NotAllowed(Exception):
+    """Who asks may not see this; says why."""
+
+
 @dataclass(frozen=True)
 class Request:
     """One request as a door sees it."""
@@ -113,6 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         try:
             return door.handler(Request(match, values, headers, body))
+        except NotAllowed as error:
+            return Reply.of({"reason": str(error)}, 403)
         except (ValueError, KeyError, TypeError) as error:
             log.info("%s %s: %r", self.command, self.path, error)
             return Reply.of({"reason": f"this is not well formed: {error}"}, 400)

@@ -60,6 +60,7 @@ class Frozen:
 class _Progress:
     limits: Limits
     destination: Path
+    only: frozenset[str] | None = None
     files: list[FrozenFile] = field(default_factory=list)
     refused: list[NotFrozen] = field(default_factory=list)
     total: int = 0
@@ -69,14 +70,17 @@ class _Progress:
         self.refused.append(NotFrozen(name.encode(errors="backslashreplace").decode(), reason))
 
 
-def freeze(source: Path, destination: Path, limits: Limits | None = None) -> Frozen:
-    """Copy what may leave from ``source`` into the new folder ``destination`` (whole or not at all)."""
+def freeze(source: Path, destination: Path, limits: Limits | None = None, only: frozenset[str] | None = None) -> Frozen:
+    """Copy what may leave from ``source`` into the new folder ``destination`` (whole or not at all).
+
+    With ``only``, files of other names are neither copied nor counted.
+    """
     if destination.exists():
         raise VolumeError(f"{destination.name} is frozen already: a frozen copy is never changed, make another request")
     partial = destination.with_name(destination.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700, parents=True)
-    progress = _Progress(limits or Limits(), partial)
+    progress = _Progress(limits or Limits(), partial, only)
     try:
         with tree.directory(source) as folder:
             _folder(progress, folder, ())
@@ -117,6 +121,8 @@ def _folder(progress: _Progress, folder: int, above: tuple[str, ...]) -> None:
                     raise UnexpectedEntry(f"it is deeper than {progress.limits.depth} levels: move it up")
                 with tree.directory(name, folder) as inner:
                     _folder(progress, inner, (*above, clean))
+            elif progress.only is not None and "/".join((*above, clean)) not in progress.only:
+                continue
             elif not stat.S_ISREG(status.st_mode):
                 raise UnexpectedEntry(f"it is {tree.kind_of(status.st_mode)}: only plain files can leave")
             else:

@@ -5,22 +5,29 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import Any
 
+from strongroom.deposit import names as names_of
 from strongroom.deposit.manifest import Manifest
 from strongroom.domain.acts import Entry
 from strongroom.domain.project import Request
 from strongroom.platforms.protocol import PlatformError
 from strongroom.warden.hands import Hands
+from strongroom.warden.volumes.errors import VolumeError
+from strongroom.warden.volumes.freeze import Limits
 from strongroom.warden.volumes.freeze import freeze as freeze_files
 from strongroom.warden.works.environments import MEGABYTE, own_volume
 
 ROOM = 160 * MEGABYTE
+# Below the room there is: a sparse file is small where it lies and large where it is copied.
+LIMITS = Limits(total_bytes=128 * MEGABYTE)
 # An entry of the record is bounded; more findings than this do not change a verdict.
 MOST_FINDINGS = 300
 MOST_FINDINGS_BYTES = 120_000
 MOST_REFUSED = 50
+MOST_LISTED = 2000
 # A file that the checks cannot get through is not a reason to check for ever.
 TRIES = 3
 
@@ -37,11 +44,13 @@ def freeze(hands: Hands, project: str, request: str) -> None:
     root = hands.make_volume(project, sealed_volume(request), "", "", "output", ROOM, 0, 0o700)
     target = root / "files"
     shutil.rmtree(target, ignore_errors=True)
-    whole = freeze_files(source, target)
-    chosen = Manifest.of(one for one in whole.files if one.name in item.files)
-    for one in whole.files:
-        if one.name not in item.files:
-            (target / one.name).unlink()
+    try:
+        whole = freeze_files(source, target, LIMITS, frozenset(item.files))
+    except VolumeError as error:
+        hands.destroy_volume(project, sealed_volume(request))
+        hands.fact("egress.refused", project, request=request, reason=str(error)[:1000], refused=[])
+        return
+    chosen = Manifest.of(whole.files)
     refused = [{"name": one.name, "reason": one.reason} for one in whole.refused if one.name in item.files]
     missing = sorted(set(item.files) - {one.name for one in chosen.files})
     if missing:
@@ -53,6 +62,29 @@ def freeze(hands: Hands, project: str, request: str) -> None:
     hands.fact(
         "egress.frozen", project, request=request, files=files, digest=chosen.digest, refused=refused[:MOST_REFUSED]
     )
+
+
+def listing(folder: Path) -> list[dict[str, Any]]:
+    """Name and size of each plain file in an output volume; links and the like are not followed and not named."""
+    found: list[dict[str, Any]] = []
+    for path, folders, names, descriptor in os.fwalk(folder):
+        folders.sort()
+        for name in sorted(names):
+            status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            whole = _composed(os.path.relpath(os.path.join(path, name), folder))
+            if stat.S_ISREG(status.st_mode) and whole.isprintable():
+                found.append({"name": whole, "size": status.st_size})
+            if len(found) >= MOST_LISTED:
+                return found
+    return found
+
+
+def _composed(path: str) -> str:
+    """The path as the frozen copy will name it, where it can be taken at all."""
+    try:
+        return "/".join(names_of.clean(part) for part in path.split("/"))
+    except ValueError:
+        return path
 
 
 def check(hands: Hands, project: str, request: str) -> None:
