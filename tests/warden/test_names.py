@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -102,9 +103,32 @@ def test_a_fact_that_the_workflow_forbids_is_never_kept(bench: Bench) -> None:
     assert Record(bench.path).state("chem97").state == "open"
 
 
+def test_what_could_not_be_committed_does_not_count(bench: Bench) -> None:
+    bench.create()
+    real = bench.record._db
+
+    class Full:
+        """A disk that is full at the commit."""
+
+        in_transaction = True
+
+        def execute(self, statement: str, *values: Any) -> Any:
+            if statement == "COMMIT":
+                raise sqlite3.OperationalError("database or disk is full")
+            return real.execute(statement, *values)
+
+    bench.record._db = Full()  # type: ignore[assignment]
+    with pytest.raises(sqlite3.OperationalError):
+        bench.do("programme", "project.close", note="")
+    bench.record._db = real
+    assert bench.record.state("chem97").state == "open"
+    assert bench.do("programme", "project.close", note="").done
+
+
 def test_refusals_for_invented_projects_are_no_projects(bench: Bench) -> None:
     assert bench.do("researcher", "project.close", project="invented", note="").status == "refused"
     assert bench.record.projects() == []
+    assert bench.record._states == {}
     for project in ("", "../up", "chem97"):
         outcome = bench.do("researcher", "training.certify", project=project, module="data-handling", version="2026-1")
         assert outcome.status == ("malformed" if project else "done")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import threading
@@ -232,7 +233,13 @@ class Doors:
         if hashlib.sha256(content).hexdigest() != document["sha256"]:
             raise NotReady("the signed copy did not arrive whole")
         fresh = root / f".{document['sha256']}.new"
-        fresh.write_bytes(content)
+        try:
+            fresh.write_bytes(content)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise NotReady("the project's document volume has no room for it: make the file smaller") from error
         fresh.chmod(0o444)
         fresh.replace(root / document["sha256"])
         staged.unlink()

@@ -53,11 +53,13 @@ class Record:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                # Also when the disk is full at the commit: nothing may count that is not kept.
                 self._states.clear()
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
         with self.changed:
             self.changed.notify_all()
 
@@ -80,18 +82,15 @@ class Record:
             "policy": entry.policy,
             "body": {"content": dict(entry.body), **({"decision": entry.digest} if entry.digest else {})},
         }
-        if entry.project:
-            # Folded before and after: a line that the workflow does not allow is never kept, or nobody could read on.
-            self.state(entry.project)
+        # Folded before and after: a line that the workflow does not allow is never kept, or nobody could read on.
+        states = [self.state(entry.project)] if entry.project else list(self._states.values())
         kept = replace(entry, seq=ledger.append(db.execute, line).seq)
         db.execute(
             "INSERT INTO record (seq, project, entry) VALUES (?, ?, ?)",
             (kept.seq, kept.project, json.dumps(kept.to_json())),
         )
-        targets = [kept.project] if kept.project else list(self._states)
-        for name in targets:
-            if name in self._states:
-                apply(self._states[name], kept)
+        for state in states:
+            apply(state, kept)
         return kept
 
     def fact(self, kind: str, project: str, now: datetime, /, **body: Any) -> Entry:
@@ -107,7 +106,11 @@ class Record:
                 rows = self._db.execute(
                     "SELECT entry FROM record WHERE project IN (?, '') ORDER BY seq", (project,)
                 ).fetchall()
-                self._states[project] = fold(project, (Entry.from_json(json.loads(row[0])) for row in rows))
+                state = fold(project, (Entry.from_json(json.loads(row[0])) for row in rows))
+                if state.state == "-":
+                    # Anybody can invent names; they are not remembered.
+                    return state
+                self._states[project] = state
             return self._states[project]
 
     def projects(self) -> list[str]:
@@ -127,7 +130,7 @@ class Record:
     def entries(self, after: int, limit: int) -> list[Entry]:
         with self._lock:
             rows = self._db.execute(
-                "SELECT entry FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (after, min(limit, 500))
+                "SELECT entry FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (after, max(0, min(limit, 500)))
             ).fetchall()
         return [Entry.from_json(json.loads(row[0])) for row in rows]
 

@@ -161,8 +161,10 @@ def _documents(hands: Hands, state: Project, environment: str) -> None:
         source = hands.volumes.open(documents_volume(state.id)) / agreement.document["sha256"]
         copy = target / f"{agreement.id}-{agreement.document['sha256'][:8]}.signed"
         if not copy.exists():
-            copy.write_bytes(source.read_bytes())
-            copy.chmod(0o444)
+            fresh = copy.with_suffix(".new")
+            fresh.write_bytes(source.read_bytes())
+            fresh.chmod(0o444)
+            fresh.replace(copy)
 
 
 def _move_data(hands: Hands, state: Project, item: Environment) -> None:
