@@ -43,8 +43,9 @@ function open() {
   screen.replaceChildren();
   desktop = new RFB(screen, `wss://${location.host}/websockify`, { shared: true });
   desktop.viewOnly = false;
-  desktop.scaleViewport = false;
-  desktop.resizeSession = true;
+  // The screen inside keeps its size; a smaller window shows it smaller, never cut.
+  desktop.scaleViewport = true;
+  desktop.resizeSession = false;
   desktop.focusOnClick = true;
   desktop.addEventListener("connect", () => { failures = 0; say(""); desktop.focus(); });
   desktop.addEventListener("disconnect", lost);

@@ -220,6 +220,10 @@ def _lanes(project: Project, entries: Iterable[Entry]) -> tuple[Lane, ...]:
     for entry in entries:
         if entry.role and entry.actor.kind == "person":
             roles[_who(project, entry)].setdefault(ROLE_WORDS.get(entry.role, entry.role))
+    for member in [*project.members.values(), *project.former]:
+        # Somebody whose every act was refused acted in no role, but holds one.
+        if not roles.get(member.name, True):
+            roles[member.name].setdefault(ROLE_WORDS.get(member.role, member.role))
     return tuple(
         Lane(name, ", ".join(_short(role) for role in roles[name]), TOP + LANE * number + LANE / 2)
         for number, name in enumerate(people)
