@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 
 from strongroom.domain.project import Project
 from strongroom.platforms.protocol import PlatformError
+from strongroom.warden import reconcile
 from strongroom.warden.hands import Hands
 from strongroom.warden.reconcile import Reconciler
 from strongroom.warden.record import Record
@@ -169,4 +171,28 @@ def test_a_project_that_cannot_be_read_holds_up_no_other(tmp_path: Path, lab: St
     reconciler = Reconciler(hands)
     assert reconciler._pending("other") == []
     assert {work.kind for work in reconciler._pending("chem97")} >= {"environment.keep"}
+    reconciler.stop()
+
+
+def test_long_work_of_one_project_does_not_hold_up_another(
+    tmp_path: Path, lab: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands = hands_after(tmp_path, lab)
+    with hands.record.transaction() as db:
+        for entry in Story("physics").begin().agree().entries:
+            hands.record.append(db, entry)
+    go_on, seen = threading.Event(), threading.Event()
+
+    def keep(_hands: Hands, project: str, _subject: str) -> None:
+        if project == "chem97":
+            assert go_on.wait(20)
+        else:
+            seen.set()
+
+    for kind in reconcile.HANDLERS:
+        monkeypatch.setitem(reconcile.HANDLERS, kind, keep)
+    reconciler = Reconciler(hands)
+    reconciler.look()
+    assert seen.wait(20)
+    go_on.set()
     reconciler.stop()

@@ -39,6 +39,7 @@ EGRESS = {
     "releasing": "egress.release",
     "withdrawn": "egress.discard",
     "returned": "egress.discard",
+    "refused": "egress.discard",
 }
 
 

@@ -12,6 +12,8 @@ from strongroom.warden.works import HANDLERS
 
 LOOK_SECONDS = 5.0
 RETRY_SECONDS = 10.0
+# Projects at a time; most of it is waiting.
+WORKERS = 6
 KEEP_SECONDS = {"environment.keep": 20.0, "environment.freeze": 20.0, "deposit.verify": 600.0}
 log = logging.getLogger("warden")
 
@@ -21,7 +23,7 @@ class Reconciler:
 
     def __init__(self, hands: Hands) -> None:
         self._hands = hands
-        self._pool = ThreadPoolExecutor(3, thread_name_prefix="work")
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="work")
         self._busy: dict[str, Future[None]] = {}
         self._not_before: dict[Work, float] = {}
         self._stop = threading.Event()
@@ -29,7 +31,10 @@ class Reconciler:
     def run(self) -> None:
         """Look after every change of the record, and every few seconds."""
         while not self._stop.is_set():
-            self.look()
+            try:
+                self.look()
+            except Exception:
+                log.exception("looking did not succeed; it is tried again")
             with self._hands.record.changed:
                 self._hands.record.changed.wait(LOOK_SECONDS if not self._busy else 0.5)
 
@@ -47,13 +52,18 @@ class Reconciler:
         for project in self._hands.record.projects():
             if project in self._busy:
                 continue
-            for work in self._pending(project):
-                if project not in self._busy and self._not_before.get(work, 0) <= now:
-                    self._busy[project] = self._pool.submit(self._do, work)
-                    if work.kind not in STEADY:
-                        break
-                    self._busy[project].result()
-                    del self._busy[project]
+            if works := [work for work in self._pending(project) if self._not_before.get(work, 0) <= now]:
+                self._busy[project] = self._pool.submit(self._do_in_turn, works)
+
+    def _do_in_turn(self, works: list[Work]) -> None:
+        """What is kept true, up to the first thing that changes what comes after it."""
+        for work in works:
+            # What went before took time: somebody may have decided otherwise.
+            if work not in self._pending(work.project):
+                continue
+            self._do(work)
+            if work.kind not in STEADY:
+                return
 
     def _pending(self, project: str) -> list[Work]:
         """What one project lacks; a project that cannot be read holds up no other."""

@@ -10,20 +10,17 @@ from strongroom.deposit.receipt import sign
 from strongroom.domain.project import Deposit
 from strongroom.warden.hands import Hands
 from strongroom.warden.receiver import process
-from strongroom.warden.works.environments import MEGABYTE, broken, data_volume, look, spec_of
+from strongroom.warden.works.environments import MEGABYTE, broken, data_volume, look, room_for, spec_of
 
 # No file that is deposited can be called so: names begin with no dot.
 INCOMING = ".arriving"
-ROOM_FOR_FORMAT = 1.1
 
 
 def prepare(hands: Hands, project: str, deposit: str) -> None:
     """Make the empty volume (P92, P95)."""
     item = hands.state(project).deposits[deposit]
-    size = int(item.size_mb * MEGABYTE * ROOM_FOR_FORMAT) + 16 * MEGABYTE
-    path = hands.make_volume(
-        project, data_volume(deposit), item.environment, f"/data/{item.dataset}", "data", size, 0, 0o755
-    )
+    mount, size = f"/data/{item.dataset}", room_for(item.size_mb)
+    path = hands.make_volume(project, data_volume(deposit), item.environment, mount, "data", size, 0, 0o755)
     user = pwd.getpwnam(hands.layout.user("deposit"))
     incoming = path / INCOMING
     incoming.mkdir(mode=0o700, exist_ok=True)

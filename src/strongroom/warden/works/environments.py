@@ -14,6 +14,7 @@ from strongroom.warden.hands import Hands
 
 RESEARCHER = 1000
 MEGABYTE = 1024 * 1024
+ROOM_FOR_FORMAT = 1.1
 NO_FAULTS_AT = 2
 READY_SECONDS = 90
 PROBE_EVERY = timedelta(hours=1)
@@ -22,6 +23,11 @@ PROBE_EVERY = timedelta(hours=1)
 def due(hands: Hands, at: str, every: timedelta) -> bool:
     """Whether something last done at a time (RFC 3339) is to be done again."""
     return hands.clock() - datetime.fromisoformat(at) >= every
+
+
+def room_for(size_mb: int) -> int:
+    """Bytes of a volume that holds so many megabytes of files beside its own format."""
+    return int(size_mb * MEGABYTE * ROOM_FOR_FORMAT) + 16 * MEGABYTE
 
 
 def data_volume(deposit: str) -> str:
@@ -176,7 +182,7 @@ def _move_data(hands: Hands, state: Project, item: Environment) -> None:
         # The newest is the one that was looked at last; after the classification no other can be mounted.
         deposit = [one for one in state.deposits.values() if one.dataset == dataset and one.state == "mounted"][-1]
         source, target = data_volume(deposit.id), moved_volume(item.id, dataset)
-        hands.make_volume(state.id, target, item.id, f"/data/{dataset}", "data", deposit.size_mb * MEGABYTE, 0, 0o755)
+        hands.make_volume(state.id, target, item.id, f"/data/{dataset}", "data", room_for(deposit.size_mb), 0, 0o755)
         hands.volumes.open(source)
         copied = hands.volumes.copy(source, target)
         if copied.digest != deposit.digest:

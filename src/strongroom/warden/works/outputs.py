@@ -47,14 +47,12 @@ def freeze(hands: Hands, project: str, request: str) -> None:
     try:
         whole = freeze_files(source, target, LIMITS, frozenset(item.files))
     except VolumeError as error:
-        hands.destroy_volume(project, sealed_volume(request))
         hands.fact("egress.refused", project, request=request, reason=str(error)[:1000], refused=[])
         return
     chosen = Manifest.of(whole.files)
     refused = [{"name": one.name, "reason": one.reason} for one in whole.refused if one.name in item.files]
     missing = sorted(set(item.files) - {one.name for one in chosen.files})
     if missing:
-        hands.destroy_volume(project, sealed_volume(request))
         words = "; ".join(f"{one['name']}: {one['reason']}" for one in refused) or f"not found: {', '.join(missing)}"
         hands.fact("egress.refused", project, request=request, reason=words[:1000], refused=refused[:MOST_REFUSED])
         return
