@@ -119,6 +119,16 @@ def test_a_disagreement_ends_with_the_one_who_disagreed() -> None:
     assert not story.state.requests["first"].disagreement
 
 
+def test_a_state_holds_the_newest_results_of_probing_alone() -> None:
+    story = Story().begin().agree()
+    results = [{"probe": "network", "state": "holds"}]
+    body = {"environment": "look", "summary": {}, "drift": [], "results": results}
+    story.fact("environment.probed", **body)
+    assert story.state.environments["look"].results == tuple(results)
+    assert all("results" not in entry.body for entry in story.state.history)
+    assert story.entries[-1].body["results"]
+
+
 def test_an_agreement_is_not_overwritten() -> None:
     story = Story().begin().agree()
     taken = story.ask("manager", "agreement.draft", id="dsa", dataset="pupils", text="Another")

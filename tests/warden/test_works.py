@@ -196,3 +196,25 @@ def test_long_work_of_one_project_does_not_hold_up_another(
     assert seen.wait(20)
     go_on.set()
     reconciler.stop()
+
+
+@proves("P102", "P103")
+def test_a_deposit_that_changed_is_told_and_not_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story().begin().agree()
+    ends = (story.now + timedelta(days=1)).isoformat()
+    body = {"dataset": "pupils", "environment": "look", "size_mb": 9, "networks": ["127.0.0.0/8"], "expires": ends}
+    story.act("manager", "deposit.open", id="delivery", **body)
+    story.fact("deposit.opened", deposit="delivery", host="h")
+    story.act("representative", "deposit.complete", deposit="delivery")
+    story.fact("deposit.sealed", deposit="delivery", receipt={"digest": "d" * 64, "files": []})
+    story.act("representative", "deposit.confirm", deposit="delivery", digest="d" * 64)
+    story.act("investigator", "deposit.mount", deposit="delivery")
+    hands = hands_after(tmp_path, story)
+    volumes = SimpleNamespace(open=lambda _: None, sha256_tree=lambda _: SimpleNamespace(digest="e" * 64))
+    hands.volumes = cast(Any, volumes)
+    monkeypatch.setattr(deposits, "stop_receiver", lambda *_: None)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="changed"):
+            deposits.mount(hands, "chem97", "delivery")
+    assert [one.kind for one in hands.record.entries(len(story.entries), 10)] == ["deposit.damaged"]
+    assert hands.state("chem97").deposits["delivery"].state == "mounting"

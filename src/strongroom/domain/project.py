@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from strongroom.domain.acts import Entry
@@ -232,7 +232,9 @@ def apply(state: Project, entry: Entry) -> None:
     if entry.project not in ("", state.id):
         return
     if entry.project:
-        state.history.append(entry)
+        # The results of each probing, hour by hour, stay in the record; a state holds the newest alone.
+        light = {name: value for name, value in entry.body.items() if name != "results"}
+        state.history.append(replace(entry, body=light) if len(light) < len(entry.body) else entry)
     if entry.outcome == "done" and (change := STEPS.get(entry.kind)) is not None:
         change(state, entry)
 

@@ -90,7 +90,10 @@ def mount(hands: Hands, project: str, deposit: str) -> None:
     item = state.deposits[deposit]
     stop_receiver(hands, deposit)
     hands.volumes.open(data_volume(deposit))
-    if hands.volumes.sha256_tree(data_volume(deposit)).digest != item.digest:
+    digest = hands.volumes.sha256_tree(data_volume(deposit)).digest
+    if digest != item.digest:
+        if not item.damaged:
+            hands.fact("deposit.damaged", project, deposit=deposit, digest=digest)
         raise ValueError("the deposit has changed since it was sealed: nothing was mounted")
     spec = spec_of(hands, state, state.environments[item.environment])
     hands.platform.destroy(item.environment)
