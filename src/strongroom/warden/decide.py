@@ -61,7 +61,8 @@ class Desk:
 
     def _judge(self, order: Order, actor: Actor, now: datetime) -> Outcome:
         act = order.act
-        verdict = evidence(act, actor, self.record.state(act.project), now)
+        with self.record.reading():
+            verdict = evidence(act, actor, self.record.state(act.project), now)
         if verdict and act.kind in self.before:
             try:
                 self.before[act.kind](order, actor)

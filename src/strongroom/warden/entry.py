@@ -87,7 +87,8 @@ class Entrance:
         if row is None or row[4] < now.timestamp() or self.layout.environment_host(row[2]) != host or row[3] != address:
             return Passage(401, "Your entry has ended. Open the desktop from the environment's page again.")
         act = Act("environment.enter", row[1], {"environment": row[2]})
-        verdict = evidence(act, Actor("person", row[0]), self.record.state(row[1]), now)
+        with self.record.reading():
+            verdict = evidence(act, Actor("person", row[0]), self.record.state(row[1]), now)
         if isinstance(verdict, Refused):
             return Passage(403, f"You cannot stay: {verdict.reason}. {verdict.next_step}")
         return Passage(204, "")

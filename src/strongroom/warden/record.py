@@ -65,6 +65,7 @@ class Record:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
+        """Nothing is added meanwhile: for rows, and for walking a state."""
         with self._lock:
             yield self._db
 
