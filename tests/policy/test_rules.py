@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from strongroom.domain import conditions as _registers  # noqa: F401  (fills the register of conditions)
 from strongroom.domain.case import CONDITIONS
 from strongroom.domain.classification import AnswersError, tier_of
 from strongroom.policy import permissions, tiers, workflows

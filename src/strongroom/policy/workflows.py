@@ -25,6 +25,7 @@ mismatched deposit.withdrawn     withdrawn
 confirmed  deposit.withdrawn     withdrawn
 confirmed  deposit.mount         mounting
 mounting   deposit.mounted       mounted
+mounting   deposit.mismatched    mismatched
 mounting   deposit.withdrawn     withdrawn
 mounted    deposit.withdrawn     withdrawn
 mismatched deposit.expired       expired

@@ -8,7 +8,7 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -136,7 +136,7 @@ def revoke(token: str) -> None:
         return
 
 
-@cache
+@lru_cache(maxsize=2)
 def _keys(minute: int) -> jwt.PyJWKSet:
     return jwt.PyJWKSet.from_dict(_call("GET", KEYS).json())
 

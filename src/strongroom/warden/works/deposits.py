@@ -94,7 +94,8 @@ def mount(hands: Hands, project: str, deposit: str) -> None:
     if digest != item.digest:
         if not item.damaged:
             hands.fact("deposit.damaged", project, deposit=deposit, digest=digest)
-        raise ValueError("the deposit has changed since it was sealed: nothing was mounted")
+        hands.fact("deposit.mismatched", project, deposit=deposit, digest=digest)
+        return
     spec = spec_of(hands, state, state.environments[item.environment])
     hands.platform.destroy(item.environment)
     hands.platform.apply(spec)
