@@ -20,7 +20,12 @@ def test_the_report_says_what_was_done_and_proved(whole: Installation) -> None:
     assert {"steps", "environments", "refusals", "release", "certificate", "ledger", "people"} <= set(report)
     assert all({"name", "actor", "seconds", "proof"} == set(step) for step in report["steps"])
     assert len(report["steps"]) > 50
-    assert {person["role"] for person in report["people"]} >= {"Programme Manager", "Investigator", "Referee", "Auditor"}
+    assert {person["role"] for person in report["people"]} >= {
+        "Programme Manager",
+        "Investigator",
+        "Referee",
+        "Auditor",
+    }
 
 
 @proves("P149", "P148")
@@ -58,7 +63,14 @@ def test_the_release_is_bound_by_hash(whole: Installation) -> None:
 def test_the_certificate_lists_every_volume_of_both_environments(whole: Installation) -> None:
     certificate = whole.report["certificate"]
     assert len(certificate["environments"]) == 2
-    assert {one["kind"] for one in certificate["volumes"]} >= {"data", "document", "home", "scratch", "working", "output"}
+    assert {one["kind"] for one in certificate["volumes"]} >= {
+        "data",
+        "document",
+        "home",
+        "scratch",
+        "working",
+        "output",
+    }
     assert all(one["destroyed_at"] and one["key_id"] for one in certificate["volumes"])
 
 
