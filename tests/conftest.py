@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests import installation
+
+# A busy machine is no failure: no example is judged by its time.
+settings.register_profile("strongroom", deadline=None)
+settings.load_profile("strongroom")
 
 
 @pytest.fixture(scope="session")

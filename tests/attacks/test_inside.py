@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from strongroom.domain.acts import Act
 from strongroom.domain.project import Request
 from strongroom.platforms.podman.driver import PodmanPlatform
 from strongroom.platforms.protocol import Ran
-from tests.attacks.attacker import ALIVE, Attacker, eventually, fresh_id
+from tests.attacks.attacker import ALIVE, Attacker, as_browser, eventually, fresh_id
 from tests.attacks.conftest import Who
 from tests.installation import Installation
 from tests.proves import proves
@@ -225,3 +226,14 @@ def test_a_file_swapped_for_a_link_while_it_is_copied_gives_nothing_of_the_host(
         assert [one["sha256"] for one in request.frozen] in ([], [wanted]), request
         if request.state == "review":
             returned(attacker, who, request)
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_planted_giant_does_not_hold_up_the_page(attacker: Attacker, who: Who, inside: Inside) -> None:
+    inside.must(TRICKS["sparse.csv"])
+    began = time.monotonic()
+    app = attacker.layout.app_url
+    page = as_browser(who("researcher"), f"{app}/projects/{ALIVE}/environments/{inside.environment}/outputs/new")
+    assert page.status_code == 200
+    assert "attainment.py" in page.text
+    assert time.monotonic() - began < 20

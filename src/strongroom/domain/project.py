@@ -400,7 +400,7 @@ def _environment_moves(state: Project, entry: Entry) -> None:
     if item.state == "ending":
         _end_with(state, item.id)
     if entry.kind == "environment.ready":
-        item.ready_seconds, item.image = entry.body["milliseconds"] / 1000, entry.body["image"]
+        item.ready_seconds, item.image = entry.body["milliseconds"] / 1000, entry.body.get("image", "")
     if "results" in entry.body:
         _probed(state, entry)
 

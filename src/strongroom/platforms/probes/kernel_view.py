@@ -96,16 +96,24 @@ def processes_in(pid_namespaces: set[str]) -> list[int]:
     return found
 
 
+def _of_process(pid: int, name: str) -> bytes:
+    """A file of a process; nothing when it has ended meanwhile."""
+    try:
+        return (PROC / str(pid) / name).read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def environment(pid: int) -> list[str]:
     """Variables a process was started with, as NAME=value."""
-    raw = (PROC / str(pid) / "environ").read_bytes()
+    raw = _of_process(pid, "environ")
     return [item.decode(errors="replace") for item in raw.split(b"\0") if item]
 
 
 def command(pid: int) -> list[str]:
     """Command line of a process."""
-    raw = (PROC / str(pid) / "cmdline").read_bytes()
-    return [item.decode(errors="replace") for item in raw.rstrip(b"\0").split(b"\0")]
+    raw = _of_process(pid, "cmdline")
+    return [item.decode(errors="replace") for item in raw.rstrip(b"\0").split(b"\0") if raw]
 
 
 def devices(pid: int) -> list[str]:
