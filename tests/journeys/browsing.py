@@ -53,7 +53,7 @@ def links_of(source: str, base: str) -> list[str]:
     paths = (
         str(one).removeprefix(base).partition("#")[0] for one in tree.xpath("//a/@href") if one.startswith(f"{base}/")
     )
-    return [one for one in dict.fromkeys(paths) if not one.endswith((".json", ".txt", "/document"))]
+    return [one for one in dict.fromkeys(paths) if not one.endswith((".json", "/document", "/export"))]
 
 
 @contextmanager
@@ -131,18 +131,18 @@ class Seat:
         self.prove()
 
     def source(self, path: str) -> str:
-        """The marks of a page, asked for in the same session without drawing it."""
+        """The marks of a page, asked for in the same session without drawing it; nothing for a file to save."""
         answer = self.page.request.get(f"{self.person.layout.app_url}{path}")
         assert answer.ok, f"{path}: {answer.status}"
-        assert "html" in answer.headers["content-type"], path
-        return answer.text()
+        return answer.text() if "html" in answer.headers["content-type"] else ""
 
     def walk(self, clicks: int) -> dict[str, str]:
         """Every page within so many clicks of home: its marks by its address."""
         found: dict[str, str] = {}
         paths = ["/"]
         for _ in range(clicks + 1):
-            found |= {path: self.source(path) for path in paths if path not in found}
+            asked = {path: self.source(path) for path in paths if path not in found}
+            found |= {path: source for path, source in asked.items() if source}
             base = self.person.layout.app_url
             paths = [path for source in list(found.values()) for path in links_of(source, base)]
         return found
