@@ -155,14 +155,16 @@ class Person:
         """Open a page again until it has the form: what the warden did is shown a moment later."""
         ends = time.monotonic() + PATIENCE
         while True:
-            page = self.open(path)
             try:
+                page = self.open(path)
                 page.form(*names, action=action)
+                return page
+            except Refused:
+                raise
             except PageError:
-                if time.monotonic() < ends:
-                    time.sleep(0.5)
-                    continue
-            return page
+                if time.monotonic() > ends:
+                    raise
+            time.sleep(0.5)
 
     def _follow(self, url: str) -> httpx.Response:
         return self._signin.login(url, self.email, self.password, self.totp_secret)
