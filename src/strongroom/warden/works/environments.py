@@ -220,7 +220,6 @@ def keep(hands: Hands, project: str, environment: str) -> None:
     observed = hands.platform.observe(spec)
     if observed.phase == "suspended":
         # Looked at before it stays: it may have been frozen for a hole, and the warden killed before it could say so.
-        hands.platform.resume(environment)
         probe(hands, project, environment)
     elif observed.phase not in ("ready", "starting"):
         hands.platform.apply(spec)
@@ -237,6 +236,8 @@ def probe(hands: Hands, project: str, environment: str) -> None:
     """Look at the isolation again; what is red twice freezes the environment and tells the System Manager."""
     state = hands.state(project)
     spec = spec_of(hands, state, state.environments[environment])
+    # The record says running, but a thaw that was just decided may not have been done yet: a frozen pod cannot answer.
+    hands.platform.resume(environment)
     found = look(hands, spec)
     if found["broken"]:
         found = look(hands, spec)
