@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,6 +15,7 @@ from strongroom.layout import Layout
 from strongroom.operate.control import ControlFailed
 
 APP_KEY = "app-ledger.pub"
+CHECKPOINT_SECONDS = 5.0
 
 
 def _warden_key_line(layout: Layout) -> str:
@@ -26,6 +29,18 @@ def _app_key_line(layout: Layout) -> str:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     with os.fdopen(descriptor) as file:
         return file.read(1000).strip()
+
+
+def _await_checkpoint(database: Path) -> None:
+    """Wait until all that stands in a log now is signed, a few seconds at most: a running sequencer signs each second."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        size = ledger.size(connection.execute)
+        ends = time.monotonic() + CHECKPOINT_SECONDS
+        while time.monotonic() < ends:
+            newest = ledger.latest(connection.execute)
+            if newest is not None and newest[0] >= size:
+                return
+            time.sleep(0.1)
 
 
 def _export_one(database: Path, key_line: str, path: Path) -> ledger.Exported:
@@ -47,15 +62,18 @@ def export(layout: Layout, folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise ControlFailed(f"{folder} is not empty: an export is written into a folder of its own")
+    # The app's log cites the warden's: the warden's is exported after it, and up to a checkpoint made after it.
     sources = {
-        "warden": (layout.state_of("warden") / "warden.sqlite3", _warden_key_line),
         "app": (layout.state_of("web") / "web.sqlite3", _app_key_line),
+        "warden": (layout.state_of("warden") / "warden.sqlite3", _warden_key_line),
     }
     said = []
     for name, (database, key_line) in sources.items():
         path = folder / f"{name}.jsonl"
         try:
             line = key_line(layout)
+            if name == "warden":
+                _await_checkpoint(database)
             done = _export_one(database, line, path)
         except (OSError, sqlite3.Error, ValueError) as problem:
             for written in folder.iterdir():
