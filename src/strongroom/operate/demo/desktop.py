@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass
 
 import httpx
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
@@ -18,6 +18,7 @@ from strongroom.operate.demo.person import Page, PageError
 RAW_32_BITS = struct.pack(">B3xBBBBHHHBBB3x", 0, 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
 CUT_TEXT = 3
 PATIENCE = 20.0
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,15 @@ class Viewer:
 def look(client: httpx.Client, page: Page, layout: Layout, environment: str) -> Seen:
     """Open the desktop behind a ticket page, look at it, and try to move a text through the clipboard."""
     cookie = enter(client, page)
-    try:
-        with stream(layout, environment, cookie) as connection:
-            viewer = Viewer(connection)
-            viewer.paste(b"a text from outside")
-            colours, clipboard = viewer.pixels()
-            return Seen(viewer.width, viewer.height, len(colours) > 1, clipboard)
-    except (ConnectionClosed, TimeoutError, OSError) as error:
-        raise PageError(f"the desktop's stream broke: {error}") from error
+    broke: Exception | None = None
+    # The environment's page connects again by itself when a stream does not come up; so does this.
+    for _ in range(TRIES):
+        try:
+            with stream(layout, environment, cookie) as connection:
+                viewer = Viewer(connection)
+                viewer.paste(b"a text from outside")
+                colours, clipboard = viewer.pixels()
+                return Seen(viewer.width, viewer.height, len(colours) > 1, clipboard)
+        except (WebSocketException, TimeoutError, OSError) as error:
+            broke = error
+    raise PageError(f"the desktop's stream broke: {broke}") from broke
