@@ -47,8 +47,13 @@ def door(*words: str, timeout: int = LONGEST) -> subprocess.CompletedProcess[str
 def raise_up(report: Path) -> Installation:
     """Run the demonstration to its end."""
     done = door("demo", "--json", str(report))
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{last_lines()}"
     return Installation(LAYOUT, json.loads(report.read_text(encoding="utf-8")))
+
+
+def last_lines() -> str:
+    """The ends of the logs, which go with the instance."""
+    return "\n".join(f"{log.name}: {log.read_text('utf-8', 'replace')[-3000:]}" for log in LAYOUT.logs.glob("*.log"))
 
 
 def tear_down() -> None:

@@ -47,7 +47,9 @@ def name_of(path: Path) -> str:
 
 
 def test_modules_are_short_or_named() -> None:
-    long = {name_of(path): count for path in modules() if (count := len(path.read_text().splitlines())) > LONGEST_MODULE}
+    long = {
+        name_of(path): count for path in modules() if (count := len(path.read_text().splitlines())) > LONGEST_MODULE
+    }
     assert set(long) <= set(LONG_MODULES), long
     assert all((SRC / "strongroom" / name).is_file() for name in LONG_MODULES)
 

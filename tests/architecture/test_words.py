@@ -23,7 +23,9 @@ ALLOWED = {
 
 
 def tracked() -> list[Path]:
-    listing = subprocess.run(["git", "-C", CHECKOUT, "ls-files", "-z"], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(
+        ["git", "-C", CHECKOUT, "ls-files", "-z"], capture_output=True, text=True, check=True
+    ).stdout
     return [CHECKOUT / name for name in listing.split("\0") if name]
 
 

@@ -43,7 +43,11 @@ def test_the_strictest_verdict_counts(tmp_path: Path) -> None:
     (tmp_path / "sub" / "c.csv").write_text(BAD)
     result = check(tmp_path)
     assert result.verdict == "fail"
-    assert [(item.file, item.verdict) for item in result.files] == [("a.csv", "pass"), ("b.md", "review"), ("sub/c.csv", "fail")]
+    assert [(item.file, item.verdict) for item in result.files] == [
+        ("a.csv", "pass"),
+        ("b.md", "review"),
+        ("sub/c.csv", "fail"),
+    ]
     assert [item.file for item in result.findings if item.severity == "fail"] == ["sub/c.csv"]
 
 
@@ -63,7 +67,10 @@ def test_special_files_fail_and_are_not_followed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     result = check(tmp_path)
     assert [(item.rule, item.file) for item in result.findings] == [
-        ("file.special", "folder"), ("file.special", "link.csv"), ("file.special", "pipe.csv")]
+        ("file.special", "folder"),
+        ("file.special", "link.csv"),
+        ("file.special", "pipe.csv"),
+    ]
 
 
 def test_limits_are_findings(tmp_path: Path) -> None:
@@ -93,14 +100,28 @@ def test_names_and_empty_folders_are_for_people(tmp_path: Path) -> None:
     json.dumps(result.to_json()).encode()
 
 
-@pytest.mark.parametrize(("file", "data"), [
-    ("a.csv", b'a,"' + b"x" * 3_000_000), ("a.csv", b"," * 2_000_000), ("a.csv", b"a\n" * 2_000_000),
-    ("a.md", b"|" * 1_000_000), ("a.md", (b"|a|b|\n|--|--|\n|1|2|\n\n") * 20_000), ("a.md", b"| -" * 300_000),
-    ("a.html", b"<html>" + b"<div>" * 200_000), ("a.html", b"<html><table>" * 20_000),
-    ("a.json", b"[" * 1_000_000), ("a.txt", b"1 2 3\n" * 200_000), ("a.txt", b"n = " * 300_000),
-    ("a.py", b"1, " * 500_000), ("a.py", b"a" * 3_000_000), ("a.py", b"'a', " * 400_000), ("a.R", b"\\x41" * 400_000),
-    ("a.csv", b"n,percent\n" + b"100000000000000,50\n" * 3000), ("a.svg", b"<svg>" + b"<" * 1_000_000),
-])
+@pytest.mark.parametrize(
+    ("file", "data"),
+    [
+        ("a.csv", b'a,"' + b"x" * 3_000_000),
+        ("a.csv", b"," * 2_000_000),
+        ("a.csv", b"a\n" * 2_000_000),
+        ("a.md", b"|" * 1_000_000),
+        ("a.md", (b"|a|b|\n|--|--|\n|1|2|\n\n") * 20_000),
+        ("a.md", b"| -" * 300_000),
+        ("a.html", b"<html>" + b"<div>" * 200_000),
+        ("a.html", b"<html><table>" * 20_000),
+        ("a.json", b"[" * 1_000_000),
+        ("a.txt", b"1 2 3\n" * 200_000),
+        ("a.txt", b"n = " * 300_000),
+        ("a.py", b"1, " * 500_000),
+        ("a.py", b"a" * 3_000_000),
+        ("a.py", b"'a', " * 400_000),
+        ("a.R", b"\\x41" * 400_000),
+        ("a.csv", b"n,percent\n" + b"100000000000000,50\n" * 3000),
+        ("a.svg", b"<svg>" + b"<" * 1_000_000),
+    ],
+)
 def test_hostile_files_end_in_time(tmp_path: Path, file: str, data: bytes) -> None:
     (tmp_path / file).write_bytes(data)
     start = time.monotonic()
@@ -115,8 +136,13 @@ def test_too_little_memory_is_a_finding(tmp_path: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(file=st.sampled_from(["a.csv", "a.md", "a.html", "a.json", "a.ipynb", "a.py", "a.txt", "a.png", "a.jpg", "a.xlsx", "a.svg", "a"]),
-       data=st.binary(max_size=300) | st.text(alphabet="|,-<>=[]{}\"'n 0123456789.%\n\ttable:", max_size=300).map(str.encode))
+@given(
+    file=st.sampled_from(
+        ["a.csv", "a.md", "a.html", "a.json", "a.ipynb", "a.py", "a.txt", "a.png", "a.jpg", "a.xlsx", "a.svg", "a"]
+    ),
+    data=st.binary(max_size=300)
+    | st.text(alphabet="|,-<>=[]{}\"'n 0123456789.%\n\ttable:", max_size=300).map(str.encode),
+)
 def test_no_bytes_crash_the_check(file: str, data: bytes) -> None:
     result, found, shown = examine(load(), file, data, previewed=True)
     assert shown is not None
@@ -129,7 +155,10 @@ def test_previews_show_cells_with_their_flags(tmp_path: Path) -> None:
     (tmp_path / "b.py").write_text("x = 1\npassword = 'hunter22'\n")
     first, second = render(tmp_path)
     assert first["tables"][0]["rows"][1] == {
-        "row": 2, "cells": ["F", "3"], "flags": [{"column": 2, "severity": "fail", "rule": "count.small"}]}
+        "row": 2,
+        "cells": ["F", "3"],
+        "flags": [{"column": 2, "severity": "fail", "rule": "count.small"}],
+    }
     assert second["text"].startswith("x = 1")
     assert second["text_flags"] == [[2, "review", "script.secret"]]
 
@@ -177,11 +206,19 @@ def test_profiles() -> None:
         load("none")
 
 
-@pytest.mark.parametrize(("old", "new", "words"), [
-    ('version = "1"', "", "lacks version"), ("count = 10", 'count = "ten"', "whole number"), ("count = 10", "cuont = 10", "unknown names"),
-    ('severity = "review"', 'severity = "maybe"', "has severity"), ('[rules."count.small"]', '[rules."count.tiny"]', "unknown rules"),
-    ("{threshold}", "{nothing}", "unknown name in braces"), ("name =", "name", "not TOML"), ("[limits]", "[limts]", "unknown parts"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('version = "1"', "", "lacks version"),
+        ("count = 10", 'count = "ten"', "whole number"),
+        ("count = 10", "cuont = 10", "unknown names"),
+        ('severity = "review"', 'severity = "maybe"', "has severity"),
+        ('[rules."count.small"]', '[rules."count.tiny"]', "unknown rules"),
+        ("{threshold}", "{nothing}", "unknown name in braces"),
+        ("name =", "name", "not TOML"),
+        ("[limits]", "[limts]", "unknown parts"),
+    ],
+)
 def test_bad_profiles_say_what_is_wrong(old: str, new: str, words: str) -> None:
     text = (ROOT / "src/strongroom/disclosure/profiles/uk-sdap.toml").read_text()
     assert old in text

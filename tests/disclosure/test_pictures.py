@@ -37,23 +37,38 @@ def texted(key: str, value: str, *, packed: bool = False) -> bytes:
 PLOT = "Matplotlib version3.10.0, https://matplotlib.org/"
 
 
-@pytest.mark.parametrize(("file", "data"), [
-    ("a.png", picture()), ("a.jpg", picture("JPEG")), ("a.jpeg", picture("JPEG", progressive=True)),
-    ("a.png", picture(dpi=(100, 100))), ("a.png", texted("Software", PLOT)), ("a.png", picture(mode="P")),
-    ("a.png", picture(mode="RGBA")), ("a.png", picture(mode="L")),
-])
+@pytest.mark.parametrize(
+    ("file", "data"),
+    [
+        ("a.png", picture()),
+        ("a.jpg", picture("JPEG")),
+        ("a.jpeg", picture("JPEG", progressive=True)),
+        ("a.png", picture(dpi=(100, 100))),
+        ("a.png", texted("Software", PLOT)),
+        ("a.png", picture(mode="P")),
+        ("a.png", picture(mode="RGBA")),
+        ("a.png", picture(mode="L")),
+    ],
+)
 def test_clean_pictures_are_for_people(file: str, data: bytes) -> None:
     assert rules(file, data) == {"image.look"}
 
 
-@pytest.mark.parametrize(("file", "data"), [
-    ("a.png", texted("Comment", "1,2,3")), ("a.png", texted("Software", PLOT + " 1,2,3")),
-    ("a.png", texted("Data", "1" * 4000, packed=True)), ("a.png", picture() + b"trailing"),
-    ("a.png", with_chunk(picture(), b"prVt", b"1,2,3")), ("a.png", with_chunk(picture(), b"eXIf", b"MM\0*")),
-    ("a.png", picture(save_all=True, append_images=[Image.new("RGB", (20, 10), "red")])),
-    ("a.jpg", picture("JPEG", comment=b"1,2,3")), ("a.jpg", picture("JPEG") + b"1,2,3"),
-    ("a.jpg", picture("JPEG", exif=Image.Exif())[:2] + b"\xff\xe1\x00\x08Exif\0\0" + picture("JPEG")[2:]),
-])
+@pytest.mark.parametrize(
+    ("file", "data"),
+    [
+        ("a.png", texted("Comment", "1,2,3")),
+        ("a.png", texted("Software", PLOT + " 1,2,3")),
+        ("a.png", texted("Data", "1" * 4000, packed=True)),
+        ("a.png", picture() + b"trailing"),
+        ("a.png", with_chunk(picture(), b"prVt", b"1,2,3")),
+        ("a.png", with_chunk(picture(), b"eXIf", b"MM\0*")),
+        ("a.png", picture(save_all=True, append_images=[Image.new("RGB", (20, 10), "red")])),
+        ("a.jpg", picture("JPEG", comment=b"1,2,3")),
+        ("a.jpg", picture("JPEG") + b"1,2,3"),
+        ("a.jpg", picture("JPEG", exif=Image.Exif())[:2] + b"\xff\xe1\x00\x08Exif\0\0" + picture("JPEG")[2:]),
+    ],
+)
 def test_what_travels_beside_the_pixels_fails(file: str, data: bytes) -> None:
     assert "image.hidden" in rules(file, data)
     assert verdict(file, data) == "fail"
@@ -70,9 +85,16 @@ def test_colours_under_transparency_are_told() -> None:
     assert "image.hidden-pixels" in rules("a.png", out.getvalue())
 
 
-@pytest.mark.parametrize("data", [
-    picture()[:40], picture()[:-6], picture().replace(b"IDAT", b"IDAX"), b"\x89PNG\r\n\x1a\n", picture()[:60] + b"x" + picture()[61:],
-])
+@pytest.mark.parametrize(
+    "data",
+    [
+        picture()[:40],
+        picture()[:-6],
+        picture().replace(b"IDAT", b"IDAX"),
+        b"\x89PNG\r\n\x1a\n",
+        picture()[:60] + b"x" + picture()[61:],
+    ],
+)
 def test_broken_png_fails(data: bytes) -> None:
     assert verdict("a.png", data) == "fail"
 
@@ -84,7 +106,12 @@ def test_broken_jpeg_fails(data: bytes) -> None:
 
 def test_a_picture_bomb_is_a_finding() -> None:
     head = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 100_000)) + chunk(b"IEND", b"")
+    data = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 100_000))
+        + chunk(b"IEND", b"")
+    )
     assert "file.limit" in {item.rule for item in findings("a.png", data)}
 
 

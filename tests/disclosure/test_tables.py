@@ -76,7 +76,9 @@ SAFE = [
 @proves("satre:3.3.04", "U18")
 @pytest.mark.parametrize(("name", "text", "where"), SMALL, ids=[case[0] for case in SMALL])
 def test_small_counts_fail(name: str, text: str, where: set[tuple[int, int]]) -> None:
-    found = {(item.locator.row, item.locator.column) for item in findings("t.csv", text + "\n") if item.severity == "fail"}
+    found = {
+        (item.locator.row, item.locator.column) for item in findings("t.csv", text + "\n") if item.severity == "fail"
+    }
     assert found
     assert not where or found == where
 
@@ -86,64 +88,72 @@ def test_safe_twins_pass(name: str, text: str) -> None:
     assert [(item.rule, item.locator) for item in findings("t.csv", text + "\n")] == []
 
 
-@pytest.mark.parametrize(("text", "rule", "severity"), [
-    ("gender,count\nF,30\nM,0", "count.zero", "review"),
-    ("gender,count\nF,30\nM,<5", "count.masked-narrowly", "fail"),
-    ("gender,count\nF,30\nM,1-4", "count.masked-narrowly", "fail"),
-    ("gender,count\nF,30\nM,\u22644", "count.masked-narrowly", "fail"),
-    ("region,x,y,Total\nNorth,30,<10,35\nSouth,20,20,40", "count.recoverable", "fail"),
-    ("gender,count\nF,30\nM,<10\nTotal,34", "count.recoverable", "fail"),
-    ("gender,weighted n\nF,30.2\nM,55.1", "count.fraction", "review"),
-    ("gender,something\nF,30\nM,4", "count.perhaps", "review"),
-    ("F,3\nM,40", "count.perhaps", "review"),
-    ("gender,mean,sd,n\nF,5.2,1.1,4\nM,5.6,1.2,800", "statistic.small-n", "fail"),
-    ("gender,mean,sd\nF,5.2,1.1\nM,5.6,1.2", "statistic.no-n", "review"),
-    ("lea,score\n1,5.2\n2,6.1", "statistic.no-n", "review"),
-    ("gender,mean,max,n\nF,5.2,10,400\nM,5.6,10,800", "statistic.extreme", "review"),
-    (",score,age\ncount,8,8\nmean,5.1,18.2\nstd,1.1,0.4", "statistic.small-n", "fail"),
-    (",score,age\ncount,80,80\nmean,5.1,18.2\nmin,0,18", "statistic.extreme", "review"),
-    ("gender,n,percent passed\nF,100,4\nM,800,48.3", "percent.small", "fail"),
-    ("gender,n,percent passed\nF,100,97\nM,800,48.3", "percent.small", "fail"),
-    ("gender,n,proportion passed\nF,100,0.04\nM,800,0.483", "percent.small", "fail"),
-    ("gender,n,passed\nF,100,4%\nM,800,48%", "percent.small", "fail"),
-    ("gender,n,percent passed\nF,1000,1\nM,800,48.3", "percent.perhaps", "review"),
-    ("gender,n,percent passed\nF,100,100\nM,800,48.3", "percent.extreme", "review"),
-    (",F,M\nN,50,60\npassed,8%,50%\nfailed,92%,50%", "percent.small", "fail"),
-    ("\"Pupils, N = 350\"\n\ngroup,share\nA,2%\nB,48%\nC,50%", "percent.small", "fail"),
-    ("label,comment\nF,based on n=4\nM,fine", "text.small-n", "fail"),
-    ("label,comment\nF,=cmd()\nM,fine", "text.formula", "review"),
-    ("label,comment\nF,a\u200bb\nM,fine", "text.hidden-characters", "review"),
-    ("postcode,n\nWC1E 6BT,50\nNW1 2DB,60", "records.identifier", "fail"),
-    ("nino,score\nAB123456C,5", "records.identifier", "fail"),
-    ("upn,score\nA801200001001,5", "records.identifier", "fail"),
-    ("number,score\n943 476 5919,5.5\n401 023 2137,6.1\n987 654 4322,2.2", "records.identifier", "fail"),
-    ("pupil_id,gcse\n1,5.5\n2,6.5\n3,1.5\n4,7.1\n5,6.6\n6,4.4", "records.identifier", "fail"),
-    ("dob,gcse\n1979-01-02,5.5\n1979-01-03,6.5", "records.identifier", "fail"),
-])
+@pytest.mark.parametrize(
+    ("text", "rule", "severity"),
+    [
+        ("gender,count\nF,30\nM,0", "count.zero", "review"),
+        ("gender,count\nF,30\nM,<5", "count.masked-narrowly", "fail"),
+        ("gender,count\nF,30\nM,1-4", "count.masked-narrowly", "fail"),
+        ("gender,count\nF,30\nM,\u22644", "count.masked-narrowly", "fail"),
+        ("region,x,y,Total\nNorth,30,<10,35\nSouth,20,20,40", "count.recoverable", "fail"),
+        ("gender,count\nF,30\nM,<10\nTotal,34", "count.recoverable", "fail"),
+        ("gender,weighted n\nF,30.2\nM,55.1", "count.fraction", "review"),
+        ("gender,something\nF,30\nM,4", "count.perhaps", "review"),
+        ("F,3\nM,40", "count.perhaps", "review"),
+        ("gender,mean,sd,n\nF,5.2,1.1,4\nM,5.6,1.2,800", "statistic.small-n", "fail"),
+        ("gender,mean,sd\nF,5.2,1.1\nM,5.6,1.2", "statistic.no-n", "review"),
+        ("lea,score\n1,5.2\n2,6.1", "statistic.no-n", "review"),
+        ("gender,mean,max,n\nF,5.2,10,400\nM,5.6,10,800", "statistic.extreme", "review"),
+        (",score,age\ncount,8,8\nmean,5.1,18.2\nstd,1.1,0.4", "statistic.small-n", "fail"),
+        (",score,age\ncount,80,80\nmean,5.1,18.2\nmin,0,18", "statistic.extreme", "review"),
+        ("gender,n,percent passed\nF,100,4\nM,800,48.3", "percent.small", "fail"),
+        ("gender,n,percent passed\nF,100,97\nM,800,48.3", "percent.small", "fail"),
+        ("gender,n,proportion passed\nF,100,0.04\nM,800,0.483", "percent.small", "fail"),
+        ("gender,n,passed\nF,100,4%\nM,800,48%", "percent.small", "fail"),
+        ("gender,n,percent passed\nF,1000,1\nM,800,48.3", "percent.perhaps", "review"),
+        ("gender,n,percent passed\nF,100,100\nM,800,48.3", "percent.extreme", "review"),
+        (",F,M\nN,50,60\npassed,8%,50%\nfailed,92%,50%", "percent.small", "fail"),
+        ('"Pupils, N = 350"\n\ngroup,share\nA,2%\nB,48%\nC,50%', "percent.small", "fail"),
+        ("label,comment\nF,based on n=4\nM,fine", "text.small-n", "fail"),
+        ("label,comment\nF,=cmd()\nM,fine", "text.formula", "review"),
+        ("label,comment\nF,a\u200bb\nM,fine", "text.hidden-characters", "review"),
+        ("postcode,n\nWC1E 6BT,50\nNW1 2DB,60", "records.identifier", "fail"),
+        ("nino,score\nAB123456C,5", "records.identifier", "fail"),
+        ("upn,score\nA801200001001,5", "records.identifier", "fail"),
+        ("number,score\n943 476 5919,5.5\n401 023 2137,6.1\n987 654 4322,2.2", "records.identifier", "fail"),
+        ("pupil_id,gcse\n1,5.5\n2,6.5\n3,1.5\n4,7.1\n5,6.6\n6,4.4", "records.identifier", "fail"),
+        ("dob,gcse\n1979-01-02,5.5\n1979-01-03,6.5", "records.identifier", "fail"),
+    ],
+)
 def test_rule(text: str, rule: str, severity: str) -> None:
     found = [item for item in findings("t.csv", text + "\n") if item.rule == rule]
     assert found, rules("t.csv", text)
     assert found[0].severity == severity
 
 
-@pytest.mark.parametrize(("text", "rule"), [
-    ("gender,n,percent passed\nF,100,14\nM,800,48.3", "percent.small"),
-    ("gender,n,percent\nF,30,30\nM,70,70", "percent.small"),
-    ("gender,passed,n,percent passed\nF,40,400,10\nM,80,800,10", "percent.small"),
-    ("region,x,y,Total\nNorth,30,<10,45\nSouth,20,20,40", "count.recoverable"),
-    ("lea,mean,n\n" + "".join(f"{lea},5.{lea % 10},{lea}\n" for lea in range(201, 301)), "records.rows"),
-    ("label,comment\nF,-3.2\nM,+4", "text.formula"),
-    ("label,comment\nF,based on n = 40", "text.small-n"),
-    ("urn,mean,n\n1,2.5,50\n2,2.6,50\n3,2.7,50\n4,2.8,50\n5,2.9,60", "records.identifier"),
-])
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("gender,n,percent passed\nF,100,14\nM,800,48.3", "percent.small"),
+        ("gender,n,percent\nF,30,30\nM,70,70", "percent.small"),
+        ("gender,passed,n,percent passed\nF,40,400,10\nM,80,800,10", "percent.small"),
+        ("region,x,y,Total\nNorth,30,<10,45\nSouth,20,20,40", "count.recoverable"),
+        ("lea,mean,n\n" + "".join(f"{lea},5.{lea % 10},{lea}\n" for lea in range(201, 301)), "records.rows"),
+        ("label,comment\nF,-3.2\nM,+4", "text.formula"),
+        ("label,comment\nF,based on n = 40", "text.small-n"),
+        ("urn,mean,n\n1,2.5,50\n2,2.6,50\n3,2.7,50\n4,2.8,50\n5,2.9,60", "records.identifier"),
+    ],
+)
 def test_rule_stays_silent(text: str, rule: str) -> None:
     assert rule not in rules("t.csv", text + "\n")
 
 
 def test_records_of_single_pupils() -> None:
     lines = ["lea,school,score,gender,age,gcsescore"]
-    lines += [f"{number % 7},{number % 5},{number % 6 * 2},{'FM'[number % 2]},{number % 12 - 6},{4 + number % 31 / 10}"
-              for number in range(60)]
+    lines += [
+        f"{number % 7},{number % 5},{number % 6 * 2},{'FM'[number % 2]},{number % 12 - 6},{4 + number % 31 / 10}"
+        for number in range(60)
+    ]
     assert "records.rows" in rules("t.csv", "\n".join(lines))
     assert verdict("t.csv", "\n".join(lines)) == "fail"
 
@@ -159,7 +169,9 @@ def test_places_count_from_one_and_blank_lines() -> None:
 
 
 def test_a_real_shape_of_many_small_cells() -> None:
-    body = "".join(f"{lea},{score},{3 if (lea + score) % 5 == 0 else 40}\n" for lea in range(1, 40) for score in (0, 2, 4))
+    body = "".join(
+        f"{lea},{score},{3 if (lea + score) % 5 == 0 else 40}\n" for lea in range(1, 40) for score in (0, 2, 4)
+    )
     found = places("t.csv", "lea,score,n\n" + body, "count.small")
     assert len(found) == sum((lea + score) % 5 == 0 for lea in range(1, 40) for score in (0, 2, 4))
     assert {column for _, column in found} == {3}

@@ -57,21 +57,34 @@ def test_formatted_percentages_are_read_as_shown() -> None:
     assert "percent.small" in rules("a.xlsx", book(percent, [["g", "n", "passed"], ["F", 100, 0.04], ["M", 200, 0.5]]))
 
 
-@pytest.mark.parametrize("change", [
-    lambda made, sheet: setattr(made.create_sheet("h"), "sheet_state", "hidden"),
-    lambda made, sheet: setattr(made.create_sheet("h"), "sheet_state", "veryHidden"),
-    lambda made, sheet: setattr(sheet.row_dimensions[2], "hidden", True),
-    lambda made, sheet: setattr(sheet.column_dimensions["B"], "hidden", True),
-    lambda made, sheet: setattr(sheet["B2"], "number_format", ";;;"),
-    lambda made, sheet: setattr(sheet["B2"], "font", Font(color="FFFFFFFF")),
-    lambda made, sheet: setattr(sheet["B2"], "comment", Comment("x", "y")),
-], ids=["hidden sheet", "very hidden sheet", "hidden row", "hidden column", "no format", "white", "comment"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda made, sheet: setattr(made.create_sheet("h"), "sheet_state", "hidden"),
+        lambda made, sheet: setattr(made.create_sheet("h"), "sheet_state", "veryHidden"),
+        lambda made, sheet: setattr(sheet.row_dimensions[2], "hidden", True),
+        lambda made, sheet: setattr(sheet.column_dimensions["B"], "hidden", True),
+        lambda made, sheet: setattr(sheet["B2"], "number_format", ";;;"),
+        lambda made, sheet: setattr(sheet["B2"], "font", Font(color="FFFFFFFF")),
+        lambda made, sheet: setattr(sheet["B2"], "comment", Comment("x", "y")),
+    ],
+    ids=["hidden sheet", "very hidden sheet", "hidden row", "hidden column", "no format", "white", "comment"],
+)
 def test_hidden_content_fails(change: Callable[[Any, Any], object]) -> None:
     assert "document.hidden" in rules("a.xlsx", book(change))
 
 
-@pytest.mark.parametrize("part", ["xl/pivotCache/pivotCacheRecords1.xml", "xl/externalLinks/externalLink1.xml",
-                                  "xl/embeddings/x.bin", "xl/vbaProject.bin", "customXml/item1.xml", "xl/charts/chart1.xml"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "xl/pivotCache/pivotCacheRecords1.xml",
+        "xl/externalLinks/externalLink1.xml",
+        "xl/embeddings/x.bin",
+        "xl/vbaProject.bin",
+        "customXml/item1.xml",
+        "xl/charts/chart1.xml",
+    ],
+)
 def test_hidden_parts_fail(part: str) -> None:
     assert "document.hidden" in rules("a.xlsx", with_part(part))
 
@@ -87,7 +100,9 @@ def test_a_bomb_is_a_finding() -> None:
 
 
 def test_entities_fail() -> None:
-    assert "file.broken" in rules("a.xlsx", with_part("xl/x.xml", b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><a/>'))
+    assert "file.broken" in rules(
+        "a.xlsx", with_part("xl/x.xml", b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><a/>')
+    )
 
 
 def test_broken_workbooks_fail() -> None:

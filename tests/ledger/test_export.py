@@ -54,7 +54,7 @@ def test_every_changed_byte_is_found(tmp_path: Path) -> None:
             bad = bytearray(good)
             bad[place] ^= flip
             path.write_bytes(bad)
-            assert not ledger.verify_export(path).holds, f"byte {place}: {good[place - 9:place + 9]!r}"
+            assert not ledger.verify_export(path).holds, f"byte {place}: {good[place - 9 : place + 9]!r}"
 
 
 def test_every_removed_or_added_byte_is_found(tmp_path: Path) -> None:
@@ -88,7 +88,9 @@ def test_lines_moved_about_are_found(tmp_path: Path, change: str) -> None:
     assert not ledger.verify_export(path).holds
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"{}\n", b"\xff\xfe", b"[" * 100_000, b'{"format":"strongroom-ledger-1","key":"x"}\n'])
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"{}\n", b"\xff\xfe", b"[" * 100_000, b'{"format":"strongroom-ledger-1","key":"x"}\n']
+)
 def test_what_is_no_export_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "log").write_bytes(content)
     assert ledger.verify_export(tmp_path / "log").problems
@@ -200,12 +202,15 @@ def test_both_logs_agree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "not adopted yet: 3" in said
 
 
-@pytest.mark.parametrize(("claimed", "words"), [
-    (act(1, "aa", warden_seq=9), "does not have"),
-    (act(1, "ff", warden_seq=1), "another decision digest"),
-    (act(1, "aa", warden_seq=2), "does not have"),
-    (act(1, "aa", warden_seq=1) | {"actor": {"kind": "person", "id": "p9"}}, "another person"),
-])
+@pytest.mark.parametrize(
+    ("claimed", "words"),
+    [
+        (act(1, "aa", warden_seq=9), "does not have"),
+        (act(1, "ff", warden_seq=1), "another decision digest"),
+        (act(1, "aa", warden_seq=2), "does not have"),
+        (act(1, "aa", warden_seq=1) | {"actor": {"kind": "person", "id": "p9"}}, "another person"),
+    ],
+)
 def test_an_act_the_warden_did_not_witness(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], claimed: dict[str, Any], words: str
 ) -> None:

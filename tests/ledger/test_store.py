@@ -78,12 +78,19 @@ def test_a_refused_entry_leaves_no_trace(log: sqlite3.Connection) -> None:
 
 
 @proves("F11")
-@pytest.mark.parametrize("statement", [
-    "UPDATE ledger_entry SET body = '{}'", "DELETE FROM ledger_entry", "DELETE FROM ledger_node",
-    "UPDATE ledger_checkpoint SET at = ''", "DELETE FROM ledger_checkpoint",
-    "REPLACE INTO ledger_entry VALUES (1, '', '', '')", "INSERT OR REPLACE INTO ledger_entry VALUES (2, '', '', '')",
-    "UPDATE OR REPLACE ledger_entry SET seq = 2 WHERE seq = 1",
-])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger_entry SET body = '{}'",
+        "DELETE FROM ledger_entry",
+        "DELETE FROM ledger_node",
+        "UPDATE ledger_checkpoint SET at = ''",
+        "DELETE FROM ledger_checkpoint",
+        "REPLACE INTO ledger_entry VALUES (1, '', '', '')",
+        "INSERT OR REPLACE INTO ledger_entry VALUES (2, '', '', '')",
+        "UPDATE OR REPLACE ledger_entry SET seq = 2 WHERE seq = 1",
+    ],
+)
 def test_changing_statements_are_refused(log: sqlite3.Connection, statement: str) -> None:
     fill(log, 256)
     log.execute("INSERT INTO ledger_checkpoint VALUES (1, 'r', 'a', 's')")
@@ -122,8 +129,12 @@ with connection.cursor() as cursor:
     ledger.export(cursor.execute, Path(sys.argv[1]), key.public_key(), placeholder="%s")
 """
     out = tmp_path / "app.jsonl"
-    subprocess.run([sys.executable, "-c", script, str(out)], check=True, cwd=ROOT,
-                   env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"})
+    subprocess.run(
+        [sys.executable, "-c", script, str(out)],
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+    )
     report = ledger.verify_export(out)
     assert (report.entries, report.problems) == (300, ())
 
@@ -146,8 +157,13 @@ while True:
     path = tmp_path / "ledger.db"
     acknowledged = 0
     for round_ in range(4):
-        process = subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True,
-                                   cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"})
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, str(path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+        )
         assert process.stdout is not None
         try:
             lines = [process.stdout.readline() for _ in range(100 + 57 * round_)]

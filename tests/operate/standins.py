@@ -83,7 +83,12 @@ class Entry(_Echo):
             return self.reply(204 if good else 401, b"" if good else b"no entry")
         ticket = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path == "/enter" and ticket == b"ticket=t":
-            return self.reply(303, b"", ("Location", "/"), ("Set-Cookie", "__Host-entry=good; Secure; HttpOnly; Path=/; SameSite=Strict"))
+            return self.reply(
+                303,
+                b"",
+                ("Location", "/"),
+                ("Set-Cookie", "__Host-entry=good; Secure; HttpOnly; Path=/; SameSite=Strict"),
+            )
         return self.reply(403, b"this ticket does not count")
 
     do_GET = do_POST = answer  # noqa: N815

@@ -62,7 +62,9 @@ def test_missing_packages_are_those_not_installed() -> None:
     assert packages.missing(("dpkg", "no-such-package-of-ours")) == ["no-such-package-of-ours"]
 
 
-@pytest.mark.parametrize("wanted,stages", [("", checks.STAGES), ("real fast", ("fast", "real")), ("static", ("static",))])
+@pytest.mark.parametrize(
+    "wanted,stages", [("", checks.STAGES), ("real fast", ("fast", "real")), ("static", ("static",))]
+)
 def test_stages_are_selected_in_our_order(wanted: str, stages: tuple[str, ...]) -> None:
     assert checks.selected_stages(wanted) == stages
 
@@ -90,7 +92,10 @@ def test_words_of_handed_on_commands_are_not_interpreted() -> None:
 
 
 def test_the_demonstration_takes_the_installation_before_or_after_its_name() -> None:
-    for words in (["demo", "--json", "f", "--instance", "x", "--port", "9000"], ["--instance", "x", "--port", "9000", "demo", "--json", "f"]):
+    for words in (
+        ["demo", "--json", "f", "--instance", "x", "--port", "9000"],
+        ["--instance", "x", "--port", "9000", "demo", "--json", "f"],
+    ):
         arguments = commands.parser().parse_args(commands.instance_first(words))
         assert (arguments.instance, arguments.port, arguments.rest) == ("x", 9000, ["--json", "f"])
 

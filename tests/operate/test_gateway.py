@@ -94,7 +94,9 @@ def raw_get(running: Running, port: int, server_name: str, host: str) -> bytes:
     """Answer to a request whose Host header need not be the name of the TLS handshake."""
     raw = socket.create_connection(("127.0.0.1", port), timeout=10)
     with running.client.context.wrap_socket(raw, server_hostname=server_name) as tls:
-        tls.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nCookie: __Host-entry=good\r\nConnection: close\r\n\r\n".encode())
+        tls.sendall(
+            f"GET / HTTP/1.1\r\nHost: {host}\r\nCookie: __Host-entry=good\r\nConnection: close\r\n\r\n".encode()
+        )
         return b"".join(iter(lambda: tls.recv(4096), b""))
 
 
@@ -127,11 +129,19 @@ def test_inside_reaches_every_page(running: Running) -> None:
 def test_outside_reaches_only_named_pages(running: Running) -> None:
     host = f"localhost:{running.layout.outside_port}"
     named = ["/", "/sign-in", "/static/app.css", "/deposits/d1", "/register/x", "/releases/r1", "/refused", "/training"]
-    named += [f"/projects/p1{rest}" for rest in ("", "/terms", "/agreements/a1/text", "/deposits/d1", "/deposits/d1/token")]
+    named += [
+        f"/projects/p1{rest}" for rest in ("", "/terms", "/agreements/a1/text", "/deposits/d1", "/deposits/d1/token")
+    ]
     for path in named:
         assert running.echo(host, path)["path"] == path
     others = ["/projects", "/projects/p1/history", "/projects/p1/requests/r1", "/projects/p1/environments/e1", "/audit"]
-    others += ["/static/../projects", "/static/%2e%2e/projects", "/projects/p1/deposits/../history", "/deposits", "/mail"]
+    others += [
+        "/static/../projects",
+        "/static/%2e%2e/projects",
+        "/projects/p1/deposits/../history",
+        "/deposits",
+        "/mail",
+    ]
     for path in others:
         assert running.client.ask(host, path)[0] == 404, path
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +45,12 @@ def test_the_desktop_shows_jupyterlab_and_takes_the_pointer(ready: Running) -> N
         with Viewer(path) as viewer:
             before = viewer.screenshot()
             viewer.click(54, 14)
-            return viewer.screenshot() != before
+            # The menu is painted a moment after the click; the next round's click would close it again.
+            for _ in range(30):
+                time.sleep(0.1)
+                if viewer.screenshot() != before:
+                    return True
+            return False
 
     ready.until(shown)
     ready.until(menu_opened)

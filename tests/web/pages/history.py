@@ -153,7 +153,13 @@ def prepared(story: History, environment: str, *mounts: tuple[str, str]) -> None
         )
     summary = {"holds": 3, "broken": 0, "unknown": 0}
     story.fact(
-        "environment.ready", environment=environment, milliseconds=9400, image="a1", summary=summary, results=PROBES[:3], drift=[]
+        "environment.ready",
+        environment=environment,
+        milliseconds=9400,
+        image="a1",
+        summary=summary,
+        results=PROBES[:3],
+        drift=[],
     )
 
 
