@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -191,3 +193,14 @@ def test_the_inside_program_needs_the_standard_library_only() -> None:
             assert ours or name.split(".")[0] in sys.stdlib_module_names, f"{module.__name__} imports {name}"
     compile(script(), "inside", "exec")
     assert len(script()) < 60_000  # Written to the pipe before anybody reads it.
+
+
+def test_a_process_that_has_ended_and_is_still_listed_stops_no_probe() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    try:
+        pod = PodView("p", {"display": "d"}, Expected(1, {"display": Role(0, 0, 0, ())}))
+        sight = host.Sight(pod, {"display": os.getpid()}, 0, {}, (), ())
+        assert host.CHECKS["clipboard"](sight) == ("unknown", "no display server runs")
+    finally:
+        ended.wait()

@@ -281,7 +281,8 @@ def secrets(sight: Sight) -> Answer:
 def clipboard(sight: Sight) -> Answer:
     pid = sight.first["display"]
     seen = kernel.processes_in({kernel.namespace(pid, "pid")})
-    servers = [line for line in map(kernel.command, seen) if Path(line[0]).name in XVNC]
+    # A process that has ended and waits for its parent has no command line.
+    servers = [line for line in map(kernel.command, seen) if line and Path(line[0]).name in XVNC]
     if not servers:
         return "unknown", "no display server runs"
     faults = [f"lacks {flag}" for line in servers for flag in CLIPBOARD if flag not in line]

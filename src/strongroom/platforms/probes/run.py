@@ -49,7 +49,7 @@ def run_probes(
     ]
     try:
         sight = _look(pod, engine, vantages)
-    except (Silent, OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
+    except (Silent, OSError, ValueError, LookupError, subprocess.SubprocessError) as error:
         text = f"the pod cannot be looked at: {error}"
         return [Result(probe.id, _state(probe, "unknown"), text, at, probe.asks) for probe in probes]
     deadline = time.monotonic() + seconds
@@ -159,7 +159,7 @@ def _on_host(probe: Probe, sight: host.Sight) -> tuple[State, str]:
         return "known", host.known()[probe.id]
     try:
         state, evidence = host.CHECKS[probe.id](sight)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, LookupError) as error:
         return "unknown", f"cannot judge: {type(error).__name__}: {error}"
     return _state(probe, state), evidence
 
