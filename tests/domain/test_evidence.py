@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -213,10 +214,21 @@ def test_suspicion_of_tier_4_stops_ingress() -> None:
     assert "Tier 4" in refused(ask).reason
 
 
+OUTPUT = {
+    "id": "first",
+    "environment": "lab",
+    "work_package": "first-output",
+    "description": "-",
+    "script": "a.py",
+    "files": ["a.py"],
+}
+
+
 @proves("P3", "P153")
-def test_an_untrained_researcher_is_refused_with_the_reason() -> None:
+@pytest.mark.parametrize("kind, body", [("environment.enter", {"environment": "lab"}), ("egress.submit", OUTPUT)])
+def test_an_untrained_researcher_is_refused_with_the_reason(kind: str, body: dict[str, Any]) -> None:
     story = Story().begin().agree().deposit().classify().analyse()
-    verdict = refused(story.ask("untrained", "environment.enter", environment="lab"))
+    verdict = refused(story.ask("untrained", kind, **body))
     assert verdict.missing == "training.certify"
     assert "training" in verdict.next_step.lower()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from lxml import html
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from strongroom.identity.totp import PERIOD, code_of_step, step_of
@@ -31,6 +32,28 @@ WIDTHS = (320, 1280)
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PATIENCE = 60_000
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def shape_of(source: str) -> tuple[str, ...]:
+    """What decides how a page is laid out: which marks are in it, and how long its longest word is."""
+    tree = html.fromstring(source)
+    marks = {
+        f"{one.getparent().tag} {one.tag} {one.get('class', '')} {one.get('role', '')}"
+        for one in tree.iterfind("body//*")
+        if isinstance(one.tag, str)
+    }
+    longest = max((len(word) for word in tree.text_content().split()), default=0)
+    return (*sorted(marks), f"words of {longest // 10}")
+
+
+def links_of(source: str, base: str) -> list[str]:
+    """Pages of the app that a page leads to, without files to save."""
+    tree = html.fromstring(source, base_url=base)
+    tree.make_links_absolute()
+    paths = (
+        str(one).removeprefix(base).partition("#")[0] for one in tree.xpath("//a/@href") if one.startswith(f"{base}/")
+    )
+    return [one for one in dict.fromkeys(paths) if not one.endswith((".json", "/document", "/export"))]
 
 
 @contextmanager
@@ -106,6 +129,23 @@ class Seat:
         self.page.get_by_role("main").get_by_role("button", name=name, exact=True).click()
         self.page.wait_for_load_state()
         self.prove()
+
+    def source(self, path: str) -> str:
+        """The marks of a page, asked for in the same session without drawing it; nothing for a file to save."""
+        answer = self.page.request.get(f"{self.person.layout.app_url}{path}")
+        assert answer.ok, f"{path}: {answer.status}"
+        return answer.text() if "html" in answer.headers["content-type"] else ""
+
+    def walk(self, clicks: int) -> dict[str, str]:
+        """Every page within so many clicks of home: its marks by its address."""
+        found: dict[str, str] = {}
+        paths = ["/"]
+        for _ in range(clicks + 1):
+            asked = {path: self.source(path) for path in paths if path not in found}
+            found |= {path: source for path, source in asked.items() if source}
+            base = self.person.layout.app_url
+            paths = [path for source in list(found.values()) for path in links_of(source, base)]
+        return found
 
     def judge(self) -> list[str]:
         """What is wrong with the page that is open, narrow and wide."""

@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from tests.installation import Installation
-from tests.journeys.browsing import Seat, running_browser, seat
+from tests.journeys.browsing import Seat, running_browser, seat, shape_of
 from tests.journeys.holes import network_device
 from tests.proves import proves
 
@@ -60,6 +60,12 @@ def sitting(browser: Browser, whole: Installation) -> Seats:
     return sit
 
 
+@pytest.fixture(scope="module")
+def judged() -> set[tuple[str, ...]]:
+    """Shapes of pages that were judged already, whoever looked."""
+    return set()
+
+
 def laboratory(whole: Installation) -> str:
     """The running environment of analysis."""
     return next(
@@ -85,9 +91,20 @@ def picture(seated: Seat, name: str) -> None:
 
 @proves("satre:1.5.02")
 @pytest.mark.parametrize("key", FIRST_TASKS)
-def test_each_person_signs_in_and_finds_work(sitting: Seats, key: str) -> None:
+def test_each_person_signs_in_finds_work_and_no_page_fails(
+    sitting: Seats, judged: set[tuple[str, ...]], key: str
+) -> None:
     with sitting(key) as seated:
         assert FIRST_TASKS[key] in seated.words
+        wrong = []
+        pages = seated.walk(2)
+        assert {"/", "/projects", "/training", "/mail"} <= set(pages)
+        for path, source in pages.items():
+            if (shape := shape_of(source)) not in judged:
+                judged.add(shape)
+                seated.open(path)
+                wrong += seated.judge()
+        assert wrong + seated.complaints == []
 
 
 def test_the_cast_is_shown_with_what_waits(browser: Browser, whole: Installation) -> None:

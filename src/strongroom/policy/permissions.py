@@ -38,7 +38,7 @@ deposit.mount             | . . G . . . . . . . | deposit_confirmed
 classification.opinion    | . . Y . Y Y . . . . | work_package_open data_seen answers_complete
 classification.proceed    | . . Y . . . . . . . | opinions_disagree
 output_form.agree         | . . . . . Y . . . . | work_package_known
-egress.submit             | . . Y Y . . . . . . | new_request environment_analyses
+egress.submit             | . . Y Y . . . . . . | new_request trained_and_agreed counter_approved environment_analyses
 egress.review             | . . Y . Y Y . . . . | not_author not_reviewed_yet request_checked answers_complete
 egress.release            | . G . . . . . . . . | not_author request_approved
 """

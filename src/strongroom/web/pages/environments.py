@@ -15,7 +15,7 @@ from strongroom.usecases.people import SignedIn
 from strongroom.web import acting
 from strongroom.web.forms import ActForm, new_id
 from strongroom.web.presenting import environments as presenting
-from strongroom.web.presenting.offers import offer
+from strongroom.web.presenting.offers import egress_offer, offer
 from strongroom.web.presenting.words import passing, tag
 
 REASONED = {
@@ -117,12 +117,10 @@ def _offers(state: Project, item: Environment, who: SignedIn, bound: dict[str, R
         for name, (kind, title, _) in REASONED.items()
         if offer(state, who.actor, kind, reasoned, moment)
     ]
-    submission = {"id": "new-request", "environment": item.id, "work_package": "new-output", "description": "-"}
-    output = {**submission, "script": "-", "files": ["-"]}
     return {
         "may_enter": offer(state, who.actor, "environment.enter", body, moment),
         "may_probe": offer(state, who.actor, "environment.probe", body, moment),
-        "may_submit": offer(state, who.actor, "egress.submit", output, moment),
+        "may_submit": egress_offer(state, who.actor, item.id, moment),
         "actions": actions,
     }
 

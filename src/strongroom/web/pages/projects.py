@@ -13,9 +13,11 @@ from strongroom.domain.acts import Act
 from strongroom.domain.evidence import roles_of
 from strongroom.domain.project import Project
 from strongroom.policy.permissions import MAY_GIVE, PERMISSIONS
+from strongroom.usecases.clock import now
 from strongroom.usecases.people import SignedIn, note_reading
 from strongroom.web import acting
 from strongroom.web.forms import ActForm
+from strongroom.web.presenting.offers import egress_offer
 
 PER_PAGE = 100
 
@@ -80,7 +82,7 @@ def project(request: HttpRequest, project: str) -> HttpResponseBase:
         "mine": roles_of(who.actor, state),
         "can": _can(who, state),
         "recent": list(reversed(state.history))[:5],
-        "running": [e for e in state.environments.values() if e.state == "running" and not e.assessment],
+        "sources": [e for e in state.environments.values() if egress_offer(state, who.actor, e.id, now())],
         "back": reverse("projects"),
     }
     return render(request, "projects/project.html", context)

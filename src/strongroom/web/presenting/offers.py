@@ -38,6 +38,13 @@ def offer(project: Project, actor: Actor, kind: str, body: Mapping[str, Any], no
     return Offer(True, True)
 
 
+def egress_offer(project: Project, actor: Actor, environment: str, now: datetime) -> Offer:
+    """Whether somebody may ask for outputs of an environment to leave."""
+    names = {"id": "new-request", "environment": environment, "work_package": "new-output"}
+    body = {**names, "description": "-", "script": "-", "files": ["-"]}
+    return offer(project, actor, "egress.submit", body, now)
+
+
 def any_walk() -> list[list[str]]:
     """Some whole path of answers, for judging whether an opinion would be welcome before anything is answered."""
     found = question_set(DEFAULT_SET)
