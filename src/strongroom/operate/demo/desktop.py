@@ -1,11 +1,14 @@
-"""A browser's part at an environment's host: hand in the ticket, open the stream, see pixels, try the clipboard."""
+"""A browser's part at an environment's host: hand in the ticket, open the stream, see pixels, type, try the clipboard."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 import struct
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import httpx
 from websockets.exceptions import WebSocketException
@@ -19,16 +22,39 @@ RAW_32_BITS = struct.pack(">B3xBBBBHHHBBB3x", 0, 32, 24, 0, 1, 255, 255, 255, 16
 CUT_TEXT = 3
 PATIENCE = 20.0
 TRIES = 3
+# Key symbols of X.
+RETURN, SHIFT, CONTROL = 0xFF0D, 0xFFE1, 0xFFE3
+LOOK_SECONDS = 0.2
+RESTING_LOOKS = 3
+# Colours in a sample once JupyterLab shows more than its empty page.
+DRAWN = 40
+# Shares of the screen: a window opens; a text cursor blinks.
+OPENED, BLINKS = 0.01, 0.001
+SAMPLED = 101
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the viewer saw: size of the screen, whether more than one colour was drawn, whether a clipboard came back."""
+class Picture:
+    """The whole screen at one moment, four bytes to a pixel, and whether clipboard content came along."""
 
-    width: int
-    height: int
-    drawn: bool
-    clipboard_answered: bool
+    pixels: bytes
+    clipboard: bool
+
+    @property
+    def sample(self) -> list[bytes]:
+        """Every so many pixels, row by row."""
+        return [self.pixels[at : at + 3] for at in range(0, len(self.pixels), 4 * SAMPLED)]
+
+    @property
+    def colours(self) -> int:
+        """How many colours there are among those that were sampled."""
+        return len(set(self.sample))
+
+    def differs(self, other: Picture) -> float:
+        """Share of the screen that is not as in another picture."""
+        pairs = list(zip(self.sample, other.sample, strict=True))
+        return sum(one != another for one, another in pairs) / len(pairs)
 
 
 def enter(client: httpx.Client, page: Page) -> str:
@@ -92,8 +118,8 @@ class Viewer:
         taken, self._buffer = self._buffer[:count], self._buffer[count:]
         return taken
 
-    def pixels(self) -> tuple[set[bytes], bool]:
-        """Colours of the whole screen now, and whether clipboard content came along unasked."""
+    def picture(self) -> Picture:
+        """The whole screen now."""
         self.send(struct.pack(">BBHHHH", 3, 0, 0, 0, self.width, self.height))
         clipboard = False
         while (kind := self._read(1)[0]) != 0:
@@ -101,30 +127,83 @@ class Viewer:
                 raise PageError(f"the desktop sent a message of kind {kind}")
             clipboard = True
             self._read(struct.unpack(">3xI", self._read(7))[0])
-        colours: set[bytes] = set()
+        pixels, line = bytearray(self.width * self.height * 4), self.width * 4
         for _ in range(struct.unpack(">xH", self._read(3))[0]):
-            _, _, width, height, _ = struct.unpack(">HHHHi", self._read(12))
+            x, y, width, height, _ = struct.unpack(">HHHHi", self._read(12))
             data = self._read(width * height * 4)
-            colours.update(data[place : place + 3] for place in range(0, len(data), 4 * 101))
-        return colours, clipboard
+            for row in range(height):
+                at = (y + row) * line + x * 4
+                pixels[at : at + width * 4] = data[row * width * 4 : (row + 1) * width * 4]
+        return Picture(bytes(pixels), clipboard)
 
     def paste(self, text: bytes) -> None:
         """Offer clipboard content, as a viewer would."""
         self.send(struct.pack(">B3xI", 6, len(text)) + text)
 
+    def press(self, *keys: int) -> None:
+        """Press keys together, as a shortcut is pressed."""
+        for key in keys:
+            self.send(struct.pack(">BBxxI", 4, 1, key))
+        for key in reversed(keys):
+            self.send(struct.pack(">BBxxI", 4, 0, key))
 
-def look(client: httpx.Client, page: Page, layout: Layout, environment: str) -> Seen:
-    """Open the desktop behind a ticket page, look at it, and try to move a text through the clipboard."""
+    def type(self, text: str) -> None:
+        """Type a text, key by key; Latin-1 and line ends only."""
+        for letter in text:
+            self.press(RETURN if letter == "\n" else ord(letter))
+
+    def rest(self, before: Picture | None = None) -> Picture:
+        """Watch until JupyterLab is drawn and rests, and something has opened since an earlier picture, as a person does."""
+        ends = time.monotonic() + PATIENCE
+        seen, rested = self.picture(), 0
+        while time.monotonic() < ends:
+            time.sleep(LOOK_SECONDS)
+            seen, last = self.picture(), seen
+            rested = rested + 1 if seen.differs(last) < BLINKS else 0
+            opened = before is None or seen.differs(before) > OPENED
+            if opened and rested >= RESTING_LOOKS and seen.colours >= DRAWN:
+                return seen
+        raise PageError("the desktop does not answer to the keyboard" if before else "the desktop does not rest")
+
+    def open_terminal(self) -> None:
+        """Open a terminal of JupyterLab by its list of commands."""
+        at_first = self.rest()
+        self.press(CONTROL, SHIFT, ord("C"))
+        asked = self.rest(at_first)
+        self.type("New Terminal")
+        found = self.rest(asked)
+        self.press(RETURN)
+        self.rest(found)
+
+
+def look(viewer: Viewer) -> Picture:
+    """Look at the desktop and try to move a text in and out through the clipboard."""
+    viewer.paste(b"a text from outside")
+    return viewer.picture()
+
+
+def type_and_run(name: str, program: str, command: str) -> Callable[[Viewer], None]:
+    """Type a program into a file at a terminal, then a command."""
+
+    def at_the_keyboard(viewer: Viewer) -> None:
+        viewer.open_terminal()
+        viewer.type(f"cat > {name}\n{program}")
+        viewer.press(CONTROL, ord("d"))
+        viewer.type(f"{command}\n")
+        viewer.picture()
+
+    return at_the_keyboard
+
+
+def sit(client: httpx.Client, page: Page, layout: Layout, environment: str, do: Callable[[Viewer], T]) -> T:
+    """Open the desktop behind a ticket page and do something there. Raises PageError when its stream keeps breaking."""
     cookie = enter(client, page)
     broke: Exception | None = None
     # The environment's page connects again by itself when a stream does not come up; so does this.
     for _ in range(TRIES):
         try:
             with stream(layout, environment, cookie) as connection:
-                viewer = Viewer(connection)
-                viewer.paste(b"a text from outside")
-                colours, clipboard = viewer.pixels()
-                return Seen(viewer.width, viewer.height, len(colours) > 1, clipboard)
+                return do(Viewer(connection))
         except (WebSocketException, TimeoutError, OSError) as error:
             broke = error
     raise PageError(f"the desktop's stream broke: {broke}") from broke

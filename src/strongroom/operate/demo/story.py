@@ -9,24 +9,29 @@ import hashlib
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from strongroom.domain.project import Deposit, Environment, Project, Request
-from strongroom.operate.demo.person import PATIENCE, Page, Person
+from strongroom.operate.demo.desktop import Viewer, look, sit, type_and_run
+from strongroom.operate.demo.person import PATIENCE, Page, PageError, Person
 from strongroom.operate.demo.stage import Stage, StoryFailed
-from strongroom.platforms.podman.driver import PodmanPlatform
 
 PERSONAL = ["no", "yes", "no", "no"]
 TIER_0 = ["no", "no", "no", "no"]
 TIER_2 = [*PERSONAL, "yes", "no", "yes", "no"]
 TIER_3 = [*PERSONAL, "yes", "no", "no", "no", "no"]
 SCRIPT = "attainment.py"
+PROGRAM = resources.files(__package__).joinpath("analysis", SCRIPT).read_bytes()
+FINISHED = "finished.txt"
+ANALYSIS_SECONDS = 60
+TRIES = 3
+T = TypeVar("T")
 SMALL = "authority_by_score.csv"
 SAFE = ["attainment_by_gender.csv", "attainment_by_authority.csv", "regression.csv", "attainment_by_gender.png"]
 
@@ -210,16 +215,13 @@ class Story:
             "Tier 2 environment is ready, data moved and compared", "warden", lambda: self._ready(assessment=False)
         )
         self.join("researcher")
-        environment = self.url("environments", self.lab.id)
         if not any(entry.kind == "environment.enter" and entry.outcome == "refused" for entry in self.state.history):
             self.stage.step(
                 "is refused entry without training",
                 "untrained",
                 lambda: self.stage.refused("entry of an untrained Researcher", lambda: self._enter("untrained")),
             )
-        self.stage.step(
-            "opens the desktop: pixels arrive, the clipboard does not", "researcher", lambda: self._desktop(environment)
-        )
+        self.stage.step("opens the desktop: pixels arrive, the clipboard does not", "researcher", self._look)
 
     def join(self, key: str) -> None:
         """Training and terms, before any data (P3, P153)."""
@@ -230,21 +232,32 @@ class Story:
             self.do("accepts the project's terms", key, self.url("terms"), accept="on")
 
     def analyse(self) -> None:
-        """Run the committed script inside, as the Researcher; it writes to the output volume."""
-        program = resources.files(__package__).joinpath("analysis", SCRIPT).read_bytes()
-        platform = PodmanPlatform(self.stage.layout)
+        """Type the committed script at the desktop and run it there; it writes to the output volume."""
+        if FINISHED not in self._outputs():
+            self.stage.step("types the analysis at the desktop and runs it there", "researcher", self._type_analysis)
 
-        def run() -> None:
-            place = ["sh", "-c", f"cat > /output/{SCRIPT}"]
-            for command, given in (
-                (place, program),
-                (["/opt/venv/bin/python", f"/output/{SCRIPT}", "/output", "all"], b""),
-            ):
-                done = platform.run_script(self.lab.id, command, given)
-                if done.code:
-                    raise StoryFailed(done.stderr.decode(errors="replace")[-800:])
+    def _type_analysis(self) -> None:
+        run = f"python3 /output/{SCRIPT} /output all && date > /output/{FINISHED}"
+        work = type_and_run(f"/output/{SCRIPT}", PROGRAM.decode(), run)
+        trouble = ""
+        for _ in range(TRIES):
+            try:
+                self._sit(work)
+            except PageError as error:
+                trouble = str(error)
+                continue
+            ends = time.monotonic() + ANALYSIS_SECONDS
+            while time.monotonic() < ends:
+                if FINISHED in self._outputs():
+                    return
+                time.sleep(1)
+            trouble = f"/output has {', '.join(self._outputs()) or 'nothing'} {ANALYSIS_SECONDS} s after it was typed"
+        raise StoryFailed(trouble)
 
-        self.stage.step("runs the analysis inside the environment", "researcher", run)
+    def _outputs(self) -> list[str]:
+        """What lies in the output volume, as the Researcher's page lists it."""
+        page = self.who("researcher").open(self.url("environments", self.lab.id, "outputs/new"))
+        return [name for form in page.forms for name in form.choices.get("files", ())]
 
     def submit(self, files: Sequence[str], description: str) -> Request:
         """Ask for files to leave; wait for the frozen copy and the first checks."""
@@ -269,6 +282,8 @@ class Story:
         request = self.state.requests[fresh]
         if request.state == "refused":
             raise StoryFailed(request.reason)
+        if hashlib.sha256(PROGRAM).hexdigest() not in [file["sha256"] for file in request.frozen]:
+            raise StoryFailed(f"{SCRIPT} is not the script that was typed")
         return request
 
     def outputs(self) -> None:
@@ -427,10 +442,11 @@ class Story:
             page.forms[0].action = self.url("environments", self.lab.id, "desktop")
         return self.who(key).submit(page, action="/desktop")
 
-    def _desktop(self, environment: str) -> None:
-        from strongroom.operate.demo.desktop import look
+    def _sit(self, do: Callable[[Viewer], T]) -> T:
+        """Open the desktop as the Researcher and do something there."""
+        return sit(self.who("researcher").client, self._enter("researcher"), self.stage.layout, self.lab.id, do)
 
-        page = self._enter("researcher")
-        seen = look(self.who("researcher").client, page, self.stage.layout, self.lab.id)
-        if not seen.drawn or seen.clipboard_answered:
+    def _look(self) -> None:
+        seen = self._sit(look)
+        if seen.colours < 2 or seen.clipboard:
             raise StoryFailed(f"the desktop is not as it should be: {seen}")

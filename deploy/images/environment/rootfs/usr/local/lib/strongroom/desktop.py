@@ -21,6 +21,7 @@ def environment() -> dict[str, str]:
         **os.environ,
         "HOME": "/home/researcher",
         "USER": "researcher",
+        "SHELL": "/bin/bash",
         "DISPLAY": ":1",
         "XAUTHORITY": str(X_FOLDER / "authority"),
         "JUPYTER_RUNTIME_DIR": "/tmp/jupyter",
