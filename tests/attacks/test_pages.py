@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import re
-import socket
-import ssl
 import time
 
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
-from websockets.typing import Origin
 
 from strongroom.operate.demo.desktop import Viewer, enter, stream
 from strongroom.operate.demo.person import Page, PageError, Person, Refused
@@ -196,21 +191,7 @@ def test_an_environments_host_gives_none_of_its_pages(attacker: Attacker, who: W
     other = f"https://{attacker.layout.environment_host(attacker.assessment.id)}"
     assert as_browser(person, f"{other}/", Cookie=cookie).status_code == 401, "an entry counts for one environment"
     with pytest.raises(Exception, match="403"):
-        foreign(attacker, laboratory, cookie)
-
-
-def foreign(attacker: Attacker, environment: str, cookie: str) -> None:
-    """Open a desktop's stream from a page of another origin."""
-    layout = attacker.layout
-    host = layout.environment_host(environment)
-    connect(
-        f"wss://{host}/websockify",
-        sock=socket.create_connection(("127.0.0.1", layout.port), 10),
-        ssl=ssl.create_default_context(cafile=str(layout.authority)),
-        server_hostname=host.partition(":")[0],
-        origin=Origin(layout.app_url),
-        additional_headers={"Cookie": cookie},
-    ).close()
+        stream(attacker.layout, laboratory, cookie, origin=attacker.layout.app_url)
 
 
 @proves("satre:1.5.05")
@@ -267,10 +248,20 @@ def watch_until_it_ends(viewer: Viewer, seconds: float) -> float:
     while time.monotonic() - began < seconds:
         try:
             viewer.picture()
-        except (ConnectionClosed, PageError, OSError):
+        except (PageError, OSError):
             return time.monotonic() - began
         time.sleep(0.5)
     raise TimeoutError(f"the desktop was still open after {seconds:.0f} s")
+
+
+@proves("satre:1.5.03")
+def test_signing_out_closes_the_desktop_too(attacker: Attacker, who: Who) -> None:
+    researcher, laboratory = who("researcher"), attacker.laboratory.id
+    cookie = enter(researcher.client, desktop_of(researcher, laboratory))
+    stream(attacker.layout, laboratory, cookie).close()
+    researcher.submit("/", action="/sign-out")
+    with pytest.raises(Exception, match="401"):
+        stream(attacker.layout, laboratory, cookie)
 
 
 @proves("satre:1.5.03")

@@ -88,6 +88,15 @@ def test_a_removed_person_does_not_pass_any_more(hall: Hall) -> None:
     assert "cannot stay" in passage.words
 
 
+def test_whoever_leaves_has_no_desktop_open_and_no_ticket(hall: Hall) -> None:
+    cookie, ticket = hall.cookie(), hall.ticket()
+    hall.entrance.leave("u-somebody-else")
+    assert hall.entrance.check(cookie, HOST, HERE).status == 204
+    hall.entrance.leave("u-researcher")
+    assert hall.entrance.check(cookie, HOST, HERE).status == 401
+    assert hall.entrance.enter(ticket, HOST, HERE).status == 403
+
+
 def test_a_suspended_environment_lets_nobody_pass(hall: Hall) -> None:
     cookie = hall.cookie()
     assert hall.do("system", "environment.suspend", environment="lab", reason="look").done

@@ -87,6 +87,27 @@ def test_a_frozen_environment_is_looked_at_before_it_runs_on(
     assert cast(Any, hands.platform).told == ["resume", "suspend"][: 1 + bool(found["broken"])]
 
 
+class Shelf:
+    """A store that is killed before it makes anything."""
+
+    capability = staticmethod(lambda: "fscrypt")
+    find = staticmethod(lambda _volume: None)
+
+    def create(self, *_: object) -> Path:
+        raise SystemExit
+
+
+@proves("P105", "P106")
+def test_a_volume_said_and_never_made_is_on_the_certificate_all_the_same(tmp_path: Path, lab: Story) -> None:
+    hands = hands_after(tmp_path, lab)
+    hands.volumes = cast(Any, Shelf())
+    with pytest.raises(SystemExit):
+        hands.make_volume("chem97", "late", "lab", "/late", "scratch", 1 << 20, 0)
+    assert "destroyed" not in hands.state("chem97").volumes["late"]
+    hands.destroy_volume("chem97", "late")
+    assert hands.state("chem97").volumes["late"]["destroyed"]["method"] == "never made"
+
+
 @proves("P96", "P97")
 def test_a_new_token_makes_the_receiver_forget_the_old_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story().begin().agree()

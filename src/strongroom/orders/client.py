@@ -68,6 +68,10 @@ class Warden:
         """Bytes of a published file; they are the reviewed bytes. Raises WardenRefused when not published."""
         return self._read("GET", f"/releases/{request}/{name}", "").content
 
+    def leave(self, access_token: str) -> None:
+        """Close every desktop that the person has open."""
+        self._read("POST", "/leave", access_token)
+
     def checkpoint(self) -> str:
         """The newest signed checkpoint of the warden's log, as a signed note."""
         return self._call("GET", "/checkpoint").text

@@ -52,6 +52,7 @@ class Doors:
         """For the web and the worker."""
         return (
             Door("POST", "/orders", self.order),
+            Door("POST", "/leave", self.leave),
             Door("PUT", "/blobs/([0-9a-f]{64})", self.blob, LARGEST_BLOB),
             Door("GET", "/feed", self.feed),
             Door("GET", "/documents/([0-9a-f]{64})", self.document),
@@ -173,6 +174,11 @@ class Doors:
         with self.record.reading() as db:
             newest = ledger.latest(db.execute)
         return Reply(200, newest[1].encode() if newest else b"", "text/plain; charset=utf-8")
+
+    def leave(self, request: Request) -> Reply:
+        """Whoever signs out leaves every desktop too."""
+        self.entrance.leave(self._actor(request).id)
+        return Reply.of({})
 
     def _actor(self, request: Request) -> Actor:
         try:

@@ -54,6 +54,10 @@ class Hands:
         """State a fact in the record."""
         return self.record.fact(kind, project, self.clock(), **body)
 
+    @property
+    def _now(self) -> str:
+        return self.clock().isoformat(timespec="seconds")
+
     def state(self, project: str) -> Project:
         return self.record.state(project)
 
@@ -79,10 +83,8 @@ class Hands:
         owner: int,
         mode: int = 0o700,
     ) -> Path:
-        """Make a volume and say so in the record, once."""
-        known = volume in self.state(project).volumes
-        path = self.volumes.create(volume, kind, size, owner, mode)
-        if not known:
+        """Say in the record that there is a volume, once, then make it: killed in between, it is still destroyed in the end."""
+        if volume not in self.state(project).volumes:
             self.fact(
                 "volume.created",
                 project,
@@ -93,19 +95,17 @@ class Hands:
                 size=size,
                 encryption=self.volumes.capability(),
             )
-        return path
+        return self.volumes.create(volume, kind, size, owner, mode)
 
     def destroy_volume(self, project: str, volume: str) -> None:
         """Destroy a volume's key and then the volume, and say so in the record, once."""
-        if "destroyed" in self.state(project).volumes.get(volume, {}):
+        made = self.state(project).volumes.get(volume, {})
+        if "destroyed" in made:
             return
-        gone = self.volumes.destroy(volume)
-        self.fact(
-            "volume.destroyed",
-            project,
-            volume=volume,
-            kind=gone.kind,
-            destroyed_at=gone.destroyed_at,
-            key_id=gone.key_id,
-            method=gone.method,
-        )
+        if self.volumes.find(volume) is None:
+            # Said, and the warden killed before it was made: no key ever was.
+            found = {"kind": made["kind"], "destroyed_at": self._now, "key_id": "", "method": "never made"}
+        else:
+            gone = self.volumes.destroy(volume)
+            found = {"kind": gone.kind, "destroyed_at": gone.destroyed_at, "key_id": gone.key_id, "method": gone.method}
+        self.fact("volume.destroyed", project, volume=volume, **found)

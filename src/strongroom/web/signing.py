@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -10,7 +11,9 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
+from strongroom.orders.client import WardenRefused, WardenUnreachable
 from strongroom.usecases.people import leave, meet
+from strongroom.usecases.sessions import SessionEnded
 from strongroom.web import acting, listeners, oidc, room
 
 
@@ -64,9 +67,12 @@ def signed_in(request: HttpRequest) -> HttpResponseBase:
 
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponseBase:
-    """End the session here and the grant at the provider."""
+    """End the session here, every open desktop, and the grant at the provider."""
     who = room.person_of(request)
     if who is not None:
+        # What cannot be closed now is judged at each request all the same.
+        with contextlib.suppress(WardenUnreachable, WardenRefused, SessionEnded, oidc.SignInFailed):
+            acting.warden().leave(who.access_token())
         leave(who)
         if token := room.leave(request):
             oidc.revoke(token)

@@ -6,14 +6,17 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import httpx
+from websockets.client import ClientProtocol
 from websockets.exceptions import WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 from websockets.typing import Origin
+from websockets.uri import parse_uri
 
 from strongroom.layout import Layout
 from strongroom.operate.demo.person import Page, PageError
@@ -69,29 +72,78 @@ def enter(client: httpx.Client, page: Page) -> str:
     return cookies[0]
 
 
-def stream(layout: Layout, environment: str, cookie: str) -> ClientConnection:
-    """Open the environment's stream as its page does, through the gateway."""
+class Stream:
+    """A WebSocket over TLS that one thread reads and writes.
+
+    The client of ``websockets`` that waits in a thread of its own reads and writes one TLS connection at the same
+    time, which OpenSSL does not allow: about one opening in a thousand lost its request.
+    """
+
+    def __init__(self, connection: ssl.SSLSocket, protocol: ClientProtocol, headers: Mapping[str, str]) -> None:
+        self._connection, self._protocol = connection, protocol
+        request = protocol.connect()
+        request.headers.update(headers)
+        protocol.send_request(request)
+        self._flush()
+        while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+            self._receive()
+        if protocol.handshake_exc is not None:
+            self.close()
+            raise protocol.handshake_exc
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def send(self, message: bytes) -> None:
+        """One message to the other end."""
+        self._protocol.send_binary(message)
+        self._flush()
+
+    def read(self) -> bytes:
+        """What came, at least a byte. Raises ConnectionError when the stream has ended, TimeoutError when nothing comes."""
+        while True:
+            frames = [one for one in self._protocol.events_received() if isinstance(one, Frame)]
+            if came := b"".join(frame.data for frame in frames if frame.opcode in (Opcode.BINARY, Opcode.CONT)):
+                return came
+            if self._protocol.state is not State.OPEN:
+                raise ConnectionError("the desktop's stream has ended")
+            self._receive()
+
+    def _receive(self) -> None:
+        if came := self._connection.recv(1 << 16):
+            self._protocol.receive_data(came)
+        else:
+            self._protocol.receive_eof()
+        self._flush()
+
+    def _flush(self) -> None:
+        for part in self._protocol.data_to_send():
+            if part:
+                self._connection.sendall(part)
+
+
+def stream(layout: Layout, environment: str, cookie: str, origin: str = "") -> Stream:
+    """Open the environment's stream as its page does, through the gateway; of another origin if one is given."""
     host = layout.environment_host(environment)
-    name = host.partition(":")[0]
     plain = socket.create_connection(("127.0.0.1", layout.port), PATIENCE)
     trusted = ssl.create_default_context(cafile=str(layout.authority))
-    return connect(
-        f"wss://{host}/websockify",
-        sock=plain,
-        ssl=trusted,
-        server_hostname=name,
-        origin=Origin(f"https://{host}"),
-        additional_headers={"Cookie": cookie},
-        max_size=None,
-        open_timeout=PATIENCE,
-        close_timeout=1,
-    )
+    secure = trusted.wrap_socket(plain, server_hostname=host.partition(":")[0])
+    address = parse_uri(f"wss://{host}/websockify")
+    protocol = ClientProtocol(address, origin=Origin(origin or f"https://{host}"), max_size=None)
+    return Stream(secure, protocol, {"Cookie": cookie})
 
 
 class Viewer:
     """The least of a remote desktop viewer (RFB 3.8, raw pixels)."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: Stream) -> None:
         self._connection = connection
         self._buffer = b""
         if self._read(12) != b"RFB 003.008\n":
@@ -113,8 +165,7 @@ class Viewer:
 
     def _read(self, count: int) -> bytes:
         while len(self._buffer) < count:
-            more = self._connection.recv(timeout=PATIENCE)
-            self._buffer += more if isinstance(more, bytes) else more.encode()
+            self._buffer += self._connection.read()
         taken, self._buffer = self._buffer[:count], self._buffer[count:]
         return taken
 
