@@ -104,6 +104,17 @@ def test_the_same_document_in_two_projects_is_read_where_one_may(doors: Doors, b
         doors.document(request(bench, "researcher", digest))
 
 
+def test_a_representative_reads_agreements_about_their_own_data_alone(doors: Doors, bench: Bench) -> None:
+    story = Story().begin()
+    story.appoint("programme", "representative", "system")
+    told(bench, story.agree())
+    digest = story.state.agreements["dsa"].document["sha256"]  # type: ignore[index]
+    (doors.hands.volumes.open("chem97-documents") / digest).write_bytes(b"signed")
+    assert doors.document(request(bench, "representative", digest)).body == b"signed"
+    with pytest.raises(NotAllowed):
+        doors.document(request(bench, "system", digest))
+
+
 @proves("P83", "P154")
 def test_names_of_outputs_are_for_those_who_may_enter(doors: Doors, bench: Bench) -> None:
     told(bench, Story().begin().agree().deposit().classify(TIER_2).analyse())

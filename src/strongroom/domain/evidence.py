@@ -7,7 +7,7 @@ from datetime import datetime
 from strongroom.domain import conditions as _conditions_of_the_table  # noqa: F401  (registers them)
 from strongroom.domain.acts import Act, ActError, Actor, check_form
 from strongroom.domain.case import CONDITIONS, ROLE_WORDS, Case
-from strongroom.domain.project import Project
+from strongroom.domain.project import Agreement, Project
 from strongroom.domain.verdict import Allowed, Refused, Verdict
 from strongroom.policy.permissions import DIRECTORY_ROLES, PERMISSIONS, Permission
 
@@ -18,6 +18,13 @@ def roles_of(actor: Actor, project: Project) -> tuple[str, ...]:
         return (actor.id,)
     directory = [role for group, role in DIRECTORY_ROLES.items() if group in actor.groups]
     return (*sorted(project.roles_of(actor.id)), *directory)
+
+
+def agreement_readers(project: Project, agreement: Agreement, person: str) -> frozenset[str]:
+    """Roles in which somebody may read a signed agreement; a Representative reads those about their own data alone."""
+    roles = frozenset({"programme_manager", "project_manager", "investigator", "auditor"})
+    own = project.datasets[agreement.dataset].representative == person
+    return roles | {"representative"} if own else roles
 
 
 def is_grave(kind: str, role: str) -> bool:

@@ -16,8 +16,8 @@ from urllib.parse import parse_qs
 from strongroom import ledger
 from strongroom.domain.acts import Act, Actor, Entry
 from strongroom.domain.case import CONDITIONS, Case
-from strongroom.domain.evidence import evidence, roles_of
-from strongroom.domain.project import Project
+from strongroom.domain.evidence import agreement_readers, evidence, roles_of
+from strongroom.domain.project import Agreement, Project
 from strongroom.domain.verdict import Refused
 from strongroom.orders.protocol import LARGEST_BLOB, Order, Outcome
 from strongroom.policy import tiers
@@ -112,13 +112,15 @@ class Doors:
     def document(self, request: Request) -> Reply:
         digest = request.match[1]
         actor = self._actor(request)
-        allowed = {"programme_manager", "project_manager", "representative", "investigator", "auditor"}
         holders = [state for state in map(self.record.state, self.record.projects()) if _lodged(state, digest)]
         if not holders:
             return Reply.of({"reason": "there is no such document"}, 404)
         # The same text may be signed in several projects: the one that lets this person read counts.
-        state = next((one for one in holders if allowed & set(roles_of(actor, one))), holders[0])
-        self._may_read(state, actor, allowed, "document", digest)
+        state = next(
+            (one for one in holders if _readers(one, digest, actor) & set(roles_of(actor, one))),
+            holders[0],
+        )
+        self._may_read(state, actor, _readers(state, digest, actor), "document", digest)
         if state.state == "destroyed":
             return Reply.of({"reason": "the project's documents were destroyed with it"}, 409)
         content = (self.hands.volumes.open(documents_volume(state.id)) / digest).read_bytes()
@@ -347,8 +349,14 @@ class Doors:
         return Reply(passage.status, passage.words.encode(), "text/plain; charset=utf-8", headers)
 
 
-def _lodged(state: Project, digest: str) -> bool:
-    return any(one.document and one.document["sha256"] == digest for one in list(state.agreements.values()))
+def _lodged(state: Project, digest: str) -> list[Agreement]:
+    """Agreements whose signed copy this is."""
+    return [one for one in list(state.agreements.values()) if one.document and one.document["sha256"] == digest]
+
+
+def _readers(state: Project, digest: str, actor: Actor) -> set[str]:
+    """Roles in which somebody may read a signed copy, whichever of the agreements it was lodged for."""
+    return set().union(*(agreement_readers(state, one, actor.id) for one in _lodged(state, digest)))
 
 
 def _words(message: str, status: int) -> Reply:

@@ -14,6 +14,7 @@ from django.urls import path, reverse
 from django.utils.http import content_disposition_header
 
 from strongroom.domain.acts import Act
+from strongroom.domain.evidence import agreement_readers, roles_of
 from strongroom.domain.project import Agreement, Dataset, Project
 from strongroom.orders.protocol import LARGEST_BLOB
 from strongroom.web import acting
@@ -221,6 +222,7 @@ def agreement(request: HttpRequest, project: str, agreement: str) -> HttpRespons
         "agreement": found,
         "dataset": dataset,
         "form": form,
+        "may_read": agreement_readers(state, found, who.sub) & set(roles_of(who.actor, state)),
         "may_lodge": dataset.representative == who.sub and not dataset.withdrawn and state.state == "open",
         "back": reverse("project", args=[project]),
     }
