@@ -54,6 +54,11 @@ class Layout:
         return self.state / part
 
     @property
+    def places(self) -> Path:
+        """The organisation's file of networks and rooms; everyone on the host may read it, root alone writes."""
+        return self.state / "places.toml"
+
+    @property
     def logs(self) -> Path:
         return self.state / "logs"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from strongroom.domain.acts import Act, Actor, Entry
 from strongroom.domain.evidence import evidence
+from strongroom.domain.place import Place
 from strongroom.domain.project import Project, apply
 from strongroom.domain.verdict import Refused, Verdict
 from strongroom.policy.permissions import TERMS_VERSION, TRAINING
@@ -59,6 +60,7 @@ class Story:
 
     project: str = "chem97"
     now: datetime = BEGIN
+    place: Place = Place("restricted", "high")
     entries: list[Entry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -67,7 +69,7 @@ class Story:
     def ask(self, who: str, kind: str, /, **body: Any) -> Verdict:
         """What the record says to an act now, without keeping it."""
         project = "" if kind == "training.certify" else self.project
-        return evidence(Act(kind, project, body), CAST[who], self.state, self.now)
+        return evidence(Act(kind, project, body), CAST[who], self.state, self.now, self.place)
 
     def act(self, who: str, kind: str, /, **body: Any) -> Entry:
         """Do an act that must be allowed."""

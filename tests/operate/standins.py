@@ -142,11 +142,11 @@ class Client:
         self.context = ssl.create_default_context(cafile=str(authority))
 
     def ask(
-        self, host: str, path: str = "/", method: str = "GET", body: bytes = b"", **headers: str
+        self, host: str, path: str = "/", method: str = "GET", body: bytes = b"", source: str = "", **headers: str
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        """Status, headers and body of the answer; `host` is NAME:PORT."""
+        """Status, headers and body of the answer; `host` is NAME:PORT, `source` the address to come from."""
         name, _, port = host.partition(":")
-        raw = socket.create_connection(("127.0.0.1", int(port)), timeout=10)
+        raw = socket.create_connection(("127.0.0.1", int(port)), 10, (source, 0) if source else None)
         connection = http.client.HTTPConnection(name, int(port), timeout=10)
         connection.sock = self.context.wrap_socket(raw, server_hostname=name)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import os
 import socket
@@ -20,6 +21,7 @@ import pytest
 import websockets
 from playwright.sync_api import sync_playwright
 
+from strongroom.domain.place import Places
 from strongroom.layout import Layout
 from strongroom.operate import gateway
 from tests.operate import standins
@@ -28,6 +30,7 @@ from tests.proves import proves
 DESKTOP = Path(gateway.__file__).parent / "desktop"
 CADDY = str(Path(sys.prefix) / "bin" / "caddy")
 CUT_AFTER = 4
+INSIDE = Places(institutional=(ipaddress.ip_network("127.0.0.0/29"),))
 SEEN: list[dict[str, str]] = []
 
 
@@ -73,7 +76,7 @@ def _start(layout: Layout, stack: ExitStack, folder: Path) -> Running:
     stack.callback(session.join, 10)
     stack.callback(stop.set)
     configuration = gateway.caddyfile_path(layout)
-    configuration.write_text(gateway.caddyfile(layout, desktop=DESKTOP, stream_seconds=CUT_AFTER))
+    configuration.write_text(gateway.caddyfile(layout, INSIDE, desktop=DESKTOP, stream_seconds=CUT_AFTER))
     arguments = (CADDY, "run", "--adapter", "caddyfile", "--config", str(configuration))
     environ = {"HOME": str(folder), "PATH": os.environ["PATH"]}
     process = stack.enter_context(standins.program(*arguments, environ=environ, log=folder / "caddy.log"))
@@ -120,6 +123,20 @@ def test_a_client_cannot_say_its_own_address_or_listener(running: Running, liste
         assert headers["X-Forwarded-Proto"] == "https"
         assert "Forwarded" not in headers
         assert "X-Real-Ip" not in headers
+
+
+@proves("P132", "P144", "P145")
+def test_the_management_pages_are_for_the_institutions_networks(running: Running) -> None:
+    layout = running.layout
+    assert running.client.ask(layout.app_host, "/projects", source="127.0.0.6")[0] == 200
+    status, _, body = running.client.ask(layout.app_host, "/projects", source="127.0.0.9", X_Forwarded_For="127.0.0.1")
+    assert status == 403
+    assert b"institution's networks" in body
+    assert running.client.ask(f"localhost:{layout.outside_port}", "/sign-in", source="127.0.0.9")[0] == 200
+
+
+def test_without_any_network_nobody_is_inside() -> None:
+    assert f"remote_ip {gateway.NOBODY}" in gateway.caddyfile(Layout("none", 9480), Places())
 
 
 def test_inside_reaches_every_page(running: Running) -> None:

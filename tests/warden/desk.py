@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from strongroom import site
 from strongroom.domain.acts import Act, Actor
 from strongroom.orders.protocol import Order, Outcome
 from strongroom.warden.decide import Desk
@@ -57,13 +58,14 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.provider = Provider()
+        self.places = site.parse(site.FIRST)
         self.path = folder / "warden.sqlite3"
         self.record = Record(self.path)
         self.desk = self.new_desk()
 
     def new_desk(self) -> Desk:
         clock = lambda: datetime.fromtimestamp(self.provider.now, UTC)  # noqa: E731
-        return Desk(self.record, Verifier(ISSUER, self.provider.keys), {}, {}, clock)
+        return Desk(self.record, Verifier(ISSUER, self.provider.keys), {}, {}, lambda: self.places, clock)
 
     def order(self, who: str, kind: str, /, project: str = "chem97", **body: Any) -> Order:
         act = Act(kind, project, body)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from strongroom.domain.acts import Entry
+from strongroom.domain.place import Places
 from strongroom.layout import Layout
 from strongroom.warden.entry import COOKIE, SESSION_SECONDS, Entrance
 from tests.domain.story import Story
@@ -26,7 +27,7 @@ class Hall(Bench):
         super().__init__(folder)
         for entry in Story().begin().agree().deposit().classify().analyse().entries:
             self.tell(entry)
-        self.entrance = Entrance(self.record, LAYOUT, lambda: datetime.fromtimestamp(self.provider.now, UTC))
+        self.entrance = Entrance(self.record, LAYOUT, lambda: self.places, lambda: datetime.fromtimestamp(self.provider.now, UTC))
         self.desk.extra = {"environment.enter": self.entrance.ticket}
 
     def tell(self, entry: Entry) -> None:
@@ -95,6 +96,23 @@ def test_whoever_leaves_has_no_desktop_open_and_no_ticket(hall: Hall) -> None:
     hall.entrance.leave("u-researcher")
     assert hall.entrance.check(cookie, HOST, HERE).status == 401
     assert hall.entrance.enter(ticket, HOST, HERE).status == 403
+
+
+@proves("P147", "P148")
+def test_whoever_moves_away_does_not_pass_any_more(hall: Hall) -> None:
+    cookie = hall.cookie()
+    hall.places = Places()
+    assert hall.entrance.check(cookie, HOST, HERE).status == 403
+    outcome = hall.do("researcher", "environment.enter", environment="lab")
+    assert outcome.missing == "inbound_network"
+
+
+@proves("satre:3.2.01")
+def test_a_second_session_of_one_person_ends_the_first(hall: Hall) -> None:
+    first = hall.cookie()
+    second = hall.cookie()
+    assert hall.entrance.check(second, HOST, HERE).status == 204
+    assert hall.entrance.check(first, HOST, HERE).status == 401
 
 
 def test_a_suspended_environment_lets_nobody_pass(hall: Hall) -> None:

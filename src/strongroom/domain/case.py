@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from strongroom.domain.acts import Act, Actor
+from strongroom.domain.place import NOWHERE, Place
 from strongroom.domain.project import Project
 from strongroom.domain.verdict import Allowed, Verdict
 
@@ -33,6 +34,7 @@ class Case:
     role: str
     project: Project
     now: datetime
+    place: Place = NOWHERE
 
 
 Condition = Callable[[Case], Verdict]

@@ -7,6 +7,7 @@ from datetime import datetime
 from strongroom.domain import conditions as _conditions_of_the_table  # noqa: F401  (registers them)
 from strongroom.domain.acts import Act, ActError, Actor, check_form
 from strongroom.domain.case import CONDITIONS, ROLE_WORDS, Case
+from strongroom.domain.place import NOWHERE, Place
 from strongroom.domain.project import Agreement, Project
 from strongroom.domain.verdict import Allowed, Refused, Verdict
 from strongroom.policy.permissions import DIRECTORY_ROLES, PERMISSIONS, Permission
@@ -32,8 +33,11 @@ def is_grave(kind: str, role: str) -> bool:
     return role in PERMISSIONS[kind].grave
 
 
-def evidence(act: Act, actor: Actor, project: Project, now: datetime) -> Verdict:
-    """Allowed (with the role that allows it) or Refused with reason, next step and what is missing."""
+def evidence(act: Act, actor: Actor, project: Project, now: datetime, place: Place = NOWHERE) -> Verdict:
+    """Allowed (with the role that allows it) or Refused with reason, next step and what is missing.
+
+    ``place`` is where the person sits; where nobody says, they are on the internet.
+    """
     try:
         check_form(act)
     except ActError as error:
@@ -52,7 +56,7 @@ def evidence(act: Act, actor: Actor, project: Project, now: datetime) -> Verdict
             return Refused("the project is closed", "A closed project cannot be changed; its history stays readable.")
     verdict: Verdict = Refused("")
     for role in fitting:
-        verdict = _conditions(permission, Case(act, actor, role, project, now))
+        verdict = _conditions(permission, Case(act, actor, role, project, now, place))
         if verdict:
             return verdict
     return verdict

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from strongroom import site
 from strongroom.layout import Layout
 from strongroom.operate import packages, supervisor
 
@@ -138,6 +139,13 @@ def _ports(layout: Layout) -> Finding:
     return Finding("Ports", not taken, words)
 
 
+def _places(layout: Layout) -> Finding:
+    found = site.read(layout.places)
+    ranges = f"{len(found.institutional)} institutional and {len(found.restricted)} restricted ranges"
+    words = f"{ranges}, {len(found.spaces)} rooms: {layout.places}"
+    return Finding("Networks and rooms", bool(found.inside), words)
+
+
 LOOKS: tuple[Callable[[Layout], Finding], ...] = (
     _packages,
     _encryption,
@@ -148,6 +156,7 @@ LOOKS: tuple[Callable[[Layout], Finding], ...] = (
     _swap,
     _core_pattern,
     _ports,
+    _places,
 )
 
 

@@ -14,12 +14,15 @@ import sys
 import time
 from pathlib import Path
 
+from strongroom.domain.place import Places
 from strongroom.layout import Layout
 
 NOVNC = Path("/usr/share/novnc")
 LARGEST_UPLOAD = "20MB"
 # An open desktop is cut at this age and comes back by itself if its person may still be there.
 STREAM_SECONDS = 60
+# An address that no connection has.
+NOBODY = "255.255.255.255/32"
 # What the outside listener lets through to the web app; the app judges again by its own list of views.
 OUTSIDE_PATHS = (
     "/",
@@ -162,7 +165,11 @@ TEMPLATE = """# Written by `./strongroom up` from strongroom.operate.gateway; ch
 # The inside listener: the institution's own networks.
 https://{app} {{
 	import plain
-	import application {web} inside
+	@inside remote_ip {inside}
+	handle @inside {{
+		import application {web} inside
+	}}
+	respond "These pages are for the institution's networks. From elsewhere: https://localhost:{outside}" 403
 }}
 
 https://{identity} {{
@@ -236,9 +243,12 @@ def caddyfile_path(layout: Layout) -> Path:
     return layout.run / "gateway" / "Caddyfile"
 
 
-def caddyfile(layout: Layout, desktop: Path | None = None, stream_seconds: int = STREAM_SECONDS) -> str:
+def caddyfile(
+    layout: Layout, places: Places, desktop: Path | None = None, stream_seconds: int = STREAM_SECONDS
+) -> str:
     """The whole configuration; `desktop` is the folder of the viewer's page, by default in the services' code."""
     return TEMPLATE.format(
+        inside=" ".join(dict.fromkeys(str(one) for one in places.inside)) or NOBODY,
         storage=storage(layout),
         upload=LARGEST_UPLOAD,
         app=layout.app_host,

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from strongroom import site
+from strongroom.domain.place import Places, PlacesError
 from strongroom.layout import Layout
 from strongroom.operate import gateway, virtualenv
 
@@ -214,13 +216,24 @@ def prepare(layout: Layout) -> bool:
     make_users(layout)
     make_folders(layout)
     path = gateway.caddyfile_path(layout)
-    text = gateway.caddyfile(layout)
+    text = gateway.caddyfile(layout, _places(layout))
     if path.exists() and path.read_text() == text:
         return False
     path.write_text(text)
     path.chmod(0o640)
     os.chown(path, 0, grp.getgrnam(layout.user("gateway")).gr_gid)
     return True
+
+
+def _places(layout: Layout) -> Places:
+    """The organisation's places; the file of a first start is written where there is none."""
+    if not layout.places.exists():
+        layout.places.write_text(site.FIRST, encoding="utf-8")
+        layout.places.chmod(0o644)
+    try:
+        return site.read(layout.places)
+    except PlacesError as error:
+        raise InstallFailed(f"{error}. Mend it, then run `./strongroom up` again.") from error
 
 
 def install(layout: Layout, checkout: Path) -> bool:

@@ -25,7 +25,7 @@ agreement.draft           | Y Y . . . . . . . . | dataset_known
 agreement.lodge           | . . . . . Y . . . . | own_dataset agreement_drafted
 workpackage.create        | . Y Y . . . . . . . | new_work_package datasets_known
 environment.create        | . Y . . . . . . . . | new_environment work_package_ready
-environment.enter         | . . Y Y . . . . . . | trained_and_agreed counter_approved environment_open analysis_allowed
+environment.enter         | . . Y Y . . . . . . | trained_and_agreed counter_approved environment_open analysis_allowed from_allowed_place
 environment.suspend       | Y Y . . . Y Y . . Y | environment_running
 environment.resume        | . . . . . . G . . . | environment_suspended
 environment.destroy       | G G . . . . . . . . | environment_exists

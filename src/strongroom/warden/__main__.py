@@ -19,6 +19,7 @@ from strongroom.layout import Layout
 from strongroom.platforms.podman import checks, images, probing
 from strongroom.platforms.podman.driver import PodmanPlatform
 from strongroom.platforms.protocol import EnvironmentSpec
+from strongroom.site import Site
 from strongroom.warden.decide import Desk
 from strongroom.warden.doors import Doors
 from strongroom.warden.entry import Entrance
@@ -76,8 +77,9 @@ def serve(layout: Layout) -> None:
     """Open the doors and bring the world to the record until told to stop."""
     record = Record(layout.state_of("warden") / "warden.sqlite3")
     hands = hands_of(layout, record)
-    entrance = Entrance(record, layout)
-    desk = Desk(record, Verifier(layout.issuer, lambda: provider_keys(layout)), {}, {})
+    site = Site(layout.places)
+    entrance = Entrance(record, layout, lambda: site.places)
+    desk = Desk(record, Verifier(layout.issuer, lambda: provider_keys(layout)), {}, {}, lambda: site.places)
     doors = Doors(desk, hands, entrance)
     desk.before = {"agreement.lodge": doors.keep_document}
     desk.extra = {"environment.enter": entrance.ticket, "deposit.token": doors.give_token}

@@ -13,6 +13,7 @@ from typing import Any
 
 from strongroom.domain.acts import Act, ActError, Actor, Entry, check_form
 from strongroom.domain.evidence import evidence, is_grave
+from strongroom.domain.place import Places
 from strongroom.domain.verdict import Allowed, Refused
 from strongroom.orders.protocol import Order, Outcome
 from strongroom.policy import tiers
@@ -38,6 +39,7 @@ class Desk:
     verifier: Verifier
     before: Mapping[str, Before]
     extra: Mapping[str, Extra]
+    places: Callable[[], Places]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def decide(self, order: Order) -> Outcome:
@@ -60,9 +62,9 @@ class Desk:
         return self._judge(order, actor, now)
 
     def _judge(self, order: Order, actor: Actor, now: datetime) -> Outcome:
-        act = order.act
+        act, place = order.act, self.places().of(order.address)
         with self.record.reading():
-            verdict = evidence(act, actor, self.record.state(act.project), now)
+            verdict = evidence(act, actor, self.record.state(act.project), now, place)
         if verdict and act.kind in self.before:
             try:
                 self.before[act.kind](order, actor)
@@ -70,7 +72,7 @@ class Desk:
                 verdict = Refused(str(error), "Upload it again.")
         with self.record.transaction() as db:
             if verdict:
-                verdict = evidence(act, actor, self.record.state(act.project), now)
+                verdict = evidence(act, actor, self.record.state(act.project), now, place)
             if verdict and act.kind in NAMING:
                 everything = (self.record.state(name) for name in self.record.projects())
                 taken = claims.refusal(act, self.record.state(act.project), everything)

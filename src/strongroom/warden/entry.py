@@ -12,9 +12,11 @@ from typing import Any
 
 from strongroom.domain.acts import Act, Actor
 from strongroom.domain.evidence import evidence
+from strongroom.domain.place import Places
 from strongroom.domain.verdict import Refused
 from strongroom.layout import Layout
 from strongroom.orders.protocol import Order
+from strongroom.policy.tiers import controls_for
 from strongroom.warden.decide import new_secret
 from strongroom.warden.record import Record
 
@@ -38,6 +40,7 @@ class Entrance:
 
     record: Record
     layout: Layout
+    places: Callable[[], Places]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def ticket(self, db: sqlite3.Connection, order: Order, actor: Actor, now: datetime) -> Mapping[str, Any]:
@@ -63,6 +66,8 @@ class Entrance:
             db.execute("DELETE FROM session WHERE cookie = ? AND ticket = 1", (mark,))
             if row is None or self.layout.environment_host(row[2]) != host or row[3] not in ("", address):
                 return Passage(403, "This ticket does not count. Open the desktop from the environment's page again.")
+            if controls_for(self.record.state(row[1]).environments[row[2]].tier)["sessions"] == "one":
+                db.execute("DELETE FROM session WHERE person = ? AND environment = ? AND ticket = 0", (row[0], row[2]))
             cookie, kept = new_secret()
             db.execute(
                 "INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, 0)", (kept, *row[:3], address, now + SESSION_SECONDS)
@@ -93,7 +98,8 @@ class Entrance:
             return Passage(401, "Your entry has ended. Open the desktop from the environment's page again.")
         act = Act("environment.enter", row[1], {"environment": row[2]})
         with self.record.reading():
-            verdict = evidence(act, Actor("person", row[0]), self.record.state(row[1]), now)
+            place = self.places().of(address)
+            verdict = evidence(act, Actor("person", row[0]), self.record.state(row[1]), now, place)
         if isinstance(verdict, Refused):
             return Passage(403, f"You cannot stay: {verdict.reason}. {verdict.next_step}")
         return Passage(204, "")

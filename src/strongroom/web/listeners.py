@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from django.conf import settings
 from django.http import HttpRequest
+
+from strongroom.domain.place import Place
+from strongroom.site import Site
 
 OUTSIDE = frozenset(
     {
@@ -48,6 +53,16 @@ def identity_url(request: HttpRequest) -> str:
     """Address of the identity provider on the listener in use."""
     layout = settings.LAYOUT
     return f"https://id.localhost:{layout.port if of(request) == 'inside' else layout.outside_port}"
+
+
+def place(request: HttpRequest) -> Place:
+    """Network and room of the person's device, for showing what they may do there; the warden judges again."""
+    return _site().places.of(peer(request))
+
+
+@cache
+def _site() -> Site:
+    return Site(settings.LAYOUT.places)
 
 
 def peer(request: HttpRequest) -> str:

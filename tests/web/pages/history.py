@@ -7,6 +7,7 @@ from typing import Any
 
 from strongroom.domain.acts import Act, Actor, Entry
 from strongroom.domain.evidence import evidence
+from strongroom.domain.place import Place
 from strongroom.domain.project import Project, fold
 from strongroom.domain.verdict import Refused
 from strongroom.policy.tiers import digest
@@ -64,14 +65,14 @@ class History:
     def do(self, who: str, kind: str, /, minutes: int = 7, **body: Any) -> Entry:
         """An act of a person; AssertionError with the refusal when the rules do not allow it."""
         act = Act(kind, "" if kind == "training.certify" else self.id, body)
-        verdict = evidence(act, PEOPLE[who], self.project, self.now)
+        verdict = evidence(act, PEOPLE[who], self.project, self.now, Place("restricted", "high"))
         assert not isinstance(verdict, Refused), f"{who} {kind}: {verdict}"
         return self._add(PEOPLE[who], act, minutes, verdict.role)
 
     def refused(self, who: str, kind: str, /, **body: Any) -> Entry:
         """An act that the rules refuse, as the record keeps it."""
         act = Act(kind, self.id, body)
-        verdict = evidence(act, PEOPLE[who], self.project, self.now)
+        verdict = evidence(act, PEOPLE[who], self.project, self.now, Place("restricted", "high"))
         assert isinstance(verdict, Refused), f"{who} {kind} was expected to be refused"
         return self._add(PEOPLE[who], act, 1, "", outcome="refused", reason=verdict.reason)
 

@@ -13,6 +13,7 @@ from lxml import html
 
 from strongroom.domain.acts import Act, Actor, Entry
 from strongroom.domain.evidence import evidence, is_grave
+from strongroom.domain.place import Place
 from strongroom.domain.project import fold
 from strongroom.domain.verdict import Refused
 from strongroom.orders.client import WardenRefused
@@ -35,7 +36,7 @@ class JudgingWarden:
     def order(self, order: Order) -> Outcome:
         self.orders.append(order)
         act, actor = order.act, PEOPLE[order.access_token]
-        verdict = evidence(act, actor, fold(act.project, self.entries), now())
+        verdict = evidence(act, actor, fold(act.project, self.entries), now(), Place("restricted", "high"))
         if isinstance(verdict, Refused):
             entry = self._keep(act, actor, "", "refused", verdict.reason)
             return Outcome("refused", entry, verdict.reason, verdict.next_step, verdict.missing)

@@ -6,6 +6,7 @@ from strongroom.domain.case import OK, Case, condition
 from strongroom.domain.conditions.data import data_mounted
 from strongroom.domain.environment import compile_plan
 from strongroom.domain.verdict import Allowed, Refused, Verdict
+from strongroom.policy.tiers import controls_for, matrix
 from strongroom.policy.workflows import allows
 
 
@@ -94,6 +95,31 @@ def analysis_allowed(case: Case) -> Verdict:
             "Wait for the classification; your environment follows it.",
             "classification.opinion",
         )
+    return OK
+
+
+PLACE_WORDS = {
+    "institutional": "the institution's network",
+    "restricted": "a restricted network",
+    "medium": "a room of medium security",
+    "high": "a room of high security",
+}
+
+
+@condition
+def from_allowed_place(case: Case) -> Verdict:
+    """The network and the room that the tier asks for (P144, P147, P148); roaming is on no restricted network (P138)."""
+    tier = case.project.environments[case.act.body["environment"]].tier
+    asked = controls_for(tier)
+    found = {"inbound_network": case.place.network, "physical_space": case.place.space}
+    for name, where in found.items():
+        control = matrix()[name]
+        if control.strictness(where) < control.strictness(asked[name]):
+            return Refused(
+                f"Tier {tier} opens from {PLACE_WORDS[asked[name]]} alone, and your address is not in one",
+                "Go there, or ask the System Manager whether your address should be listed.",
+                name,
+            )
     return OK
 
 

@@ -9,10 +9,11 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from strongroom.domain.acts import Act
+from strongroom.domain.place import Place
 from strongroom.domain.project import Environment, Project
 from strongroom.usecases.clock import now
 from strongroom.usecases.people import SignedIn
-from strongroom.web import acting
+from strongroom.web import acting, listeners
 from strongroom.web.forms import ActForm, new_id
 from strongroom.web.presenting import environments as presenting
 from strongroom.web.presenting.offers import egress_offer, offer
@@ -85,7 +86,8 @@ def environment(request: HttpRequest, project: str, environment: str) -> HttpRes
         body = {"environment": environment, "reason": bound[doing].cleaned_data["reason"]}
         done = reverse("environment", args=[project, environment])
         return acting.submit(request, Act(kind, project, body), done=done, message=message)
-    context = {**_context(state, item), **_offers(state, item, who, bound), "failed": bound.get(doing)}
+    offers = _offers(state, item, who, bound, listeners.place(request))
+    context = {**_context(state, item), **offers, "failed": bound.get(doing)}
     return render(request, "environments/environment.html", context, status=400 if doing else 200)
 
 
@@ -109,7 +111,9 @@ def _context(state: Project, item: Environment) -> dict[str, object]:
     }
 
 
-def _offers(state: Project, item: Environment, who: SignedIn, bound: dict[str, ReasonForm]) -> dict[str, object]:
+def _offers(
+    state: Project, item: Environment, who: SignedIn, bound: dict[str, ReasonForm], place: Place
+) -> dict[str, object]:
     moment, body = now(), {"environment": item.id}
     reasoned = {**body, "reason": "-"}
     actions = [
@@ -118,7 +122,7 @@ def _offers(state: Project, item: Environment, who: SignedIn, bound: dict[str, R
         if offer(state, who.actor, kind, reasoned, moment)
     ]
     return {
-        "may_enter": offer(state, who.actor, "environment.enter", body, moment),
+        "may_enter": offer(state, who.actor, "environment.enter", body, moment, place),
         "may_probe": offer(state, who.actor, "environment.probe", body, moment),
         "may_submit": egress_offer(state, who.actor, item.id, moment),
         "actions": actions,

@@ -10,6 +10,7 @@ from typing import Any
 from strongroom.domain.acts import Act, Actor
 from strongroom.domain.classification import next_question
 from strongroom.domain.evidence import evidence, roles_of
+from strongroom.domain.place import NOWHERE, Place
 from strongroom.domain.project import Project
 from strongroom.domain.verdict import Refused
 from strongroom.policy.permissions import PERMISSIONS
@@ -29,9 +30,11 @@ class Offer:
         return self.allowed
 
 
-def offer(project: Project, actor: Actor, kind: str, body: Mapping[str, Any], now: datetime) -> Offer:
+def offer(
+    project: Project, actor: Actor, kind: str, body: Mapping[str, Any], now: datetime, place: Place = NOWHERE
+) -> Offer:
     """Judge an act without asking for it."""
-    verdict = evidence(Act(kind, project.id, body), actor, project, now)
+    verdict = evidence(Act(kind, project.id, body), actor, project, now, place)
     concerns = any(role in PERMISSIONS[kind].roles for role in roles_of(actor, project))
     if isinstance(verdict, Refused):
         return Offer(False, concerns, verdict.reason, verdict.next_step)
