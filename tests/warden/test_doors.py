@@ -150,6 +150,20 @@ def test_a_representative_of_other_data_sees_no_preview(doors: Doors, bench: Ben
         doors.preview(request(bench, "auditor", "first"))
 
 
+def test_an_attestation_is_for_the_projects_people_and_overseers(
+    doors: Doors, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(bench, Story().begin().agree().deposit().classify(TIER_2).analyse())
+    monkeypatch.setattr(doors_module.attesting, "attestation", lambda _hands, _state, item: {"environment": item.id})
+    for who in ("researcher", "referee", "representative", "auditor", "system"):
+        reply = doors.attestation(request(bench, who, "lab"))
+        assert (reply.status, bench.record.entries(0, 500)[-1].kind) == (200, "read.attestation"), who
+    assert bench.do("manager", "person.remove", role="researcher", person=CAST["researcher"].id, reason="left").done
+    with pytest.raises(NotAllowed):
+        doors.attestation(request(bench, "researcher", "lab"))
+    assert doors.attestation(request(bench, "auditor", "nowhere")).status == 404
+
+
 @proves("P124")
 def test_a_copy_that_does_not_fit_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story().begin().agree().deposit().classify(TIER_2).analyse()

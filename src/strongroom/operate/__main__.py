@@ -152,6 +152,7 @@ HANDED_ON = {
     "demo": (DEMO, "start everything and take a real project through its whole life"),
     "code": ("strongroom.operate.demo.code", "the current one-time code of a person of the demonstration: code NAME"),
     "deposit": ("strongroom.deposit", "hand a dataset to an installation: deposit --help"),
+    "attest": ("strongroom.attest", "verify what a warden signed about an environment: attest verify FILE"),
     "check": ("strongroom.disclosure", "check outputs before a request for release: check --help"),
 }
 

@@ -64,6 +64,11 @@ class Warden:
         preview: dict[str, Any] = self._read("GET", f"/previews/{request}", access_token).json()
         return preview
 
+    def attestation(self, environment: str, access_token: str) -> dict[str, Any]:
+        """What the warden signs about an environment now; ``strongroom.attest`` verifies it."""
+        found: dict[str, Any] = self._read("GET", f"/attestations/{environment}", access_token).json()
+        return found
+
     def released(self, request: str, name: str) -> bytes:
         """Bytes of a published file; they are the reviewed bytes. Raises WardenRefused when not published."""
         return self._read("GET", f"/releases/{request}/{name}", "").content

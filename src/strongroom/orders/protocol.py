@@ -5,7 +5,8 @@ HTTP/1.1 with JSON over a Unix socket. Every answer to an order is one ``Outcome
 - ``POST /orders``: an ``Order``. 200 done, 403 refused, 401 the token does not count, 400 not well formed.
 - ``PUT /blobs/SHA256``: a document (at most 20 MB) that the next act names by its hash; header ``Authorization: Bearer``.
 - ``GET /feed?after=SEQ&limit=N``: entries of the record in order, at most 500.
-- ``GET /documents/SHA256``, ``GET /outputs/ENVIRONMENT``, ``GET /previews/REQUEST``: with a token; judged by role.
+- ``GET /documents/SHA256``, ``GET /outputs/ENVIRONMENT``, ``GET /previews/REQUEST``, ``GET /attestations/ENVIRONMENT``:
+  with a token; judged by role.
 - ``POST /leave``: with a token; every desktop that this person has open is closed within a minute.
 - ``GET /releases/REQUEST/NAME``: bytes of a published file. ``GET /checkpoint`` and ``GET /key``: for anybody.
 """

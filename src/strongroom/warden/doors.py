@@ -21,6 +21,8 @@ from strongroom.domain.project import Agreement, Project
 from strongroom.domain.verdict import Refused
 from strongroom.orders.protocol import LARGEST_BLOB, Order, Outcome
 from strongroom.policy import tiers
+from strongroom.policy.permissions import DIRECTORY_ROLES, PROJECT_ROLES
+from strongroom.warden import attesting
 from strongroom.warden.decide import Desk, NotReady, new_secret
 from strongroom.warden.entry import COOKIE, Entrance
 from strongroom.warden.hands import Hands
@@ -57,6 +59,7 @@ class Doors:
             Door("GET", "/feed", self.feed),
             Door("GET", "/documents/([0-9a-f]{64})", self.document),
             Door("GET", "/outputs/([a-z0-9-]+)", self.outputs),
+            Door("GET", "/attestations/([a-z0-9-]+)", self.attestation),
             Door("GET", "/previews/([a-z0-9-]+)", self.preview),
             Door("GET", r"/releases/([a-z0-9-]+)/([^/]+)", self.released),
             Door("GET", "/checkpoint", self.checkpoint),
@@ -138,6 +141,19 @@ class Doors:
         if state.environments[environment].assessment:
             return Reply.of({"reason": "a first-assessment environment has no outputs"}, 409)
         return Reply.of({"files": outputs.listing(self.hands.volumes.open(own_volume(environment, "output")))})
+
+    def attestation(self, request: Request) -> Reply:
+        environment = request.match[1]
+        actor = self._actor(request)
+        project = self.record.project_of("environments", environment)
+        if not project:
+            return Reply.of({"reason": "there is no such environment"}, 404)
+        state = self.record.state(project)
+        self._may_read(state, actor, {*PROJECT_ROLES, *DIRECTORY_ROLES.values()}, "attestation", environment)
+        item = state.environments[environment]
+        if item.state not in attesting.ATTESTED:
+            return Reply.of({"reason": f"nothing can be attested while the environment is {item.state}"}, 409)
+        return Reply.of(attesting.attestation(self.hands, state, item))
 
     def preview(self, request: Request) -> Reply:
         name = request.match[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
@@ -104,6 +104,7 @@ def _context(state: Project, item: Environment) -> dict[str, object]:
         "cells": cells,
         "summary": presenting.probe_summary(cells),
         "probed_at": item.probed_at,
+        "attestable": item.state in ("running", "suspended"),
         "controls": presenting.control_rows(item.tier),
         "volumes": presenting.volume_rows(state, item),
         "requests": [one for one in state.requests.values() if one.environment == item.id],
@@ -127,6 +128,17 @@ def _offers(
         "may_submit": egress_offer(state, who.actor, item.id, moment),
         "actions": actions,
     }
+
+
+@acting.signed_in
+def environment_attestation(request: HttpRequest, project: str, environment: str) -> HttpResponseBase:
+    """What the warden signs about the environment now, as a file; each reading is recorded."""
+    who = acting.person(request)
+    _environment_or_404(acting.project_or_404(who, project), environment)
+    found = acting.warden().attestation(environment, who.access_token())
+    response = JsonResponse(found, json_dumps_params={"indent": 1, "ensure_ascii": False})
+    response["Content-Disposition"] = f'attachment; filename="{environment}-attestation.json"'
+    return response
 
 
 @require_POST
@@ -159,5 +171,6 @@ urlpatterns = [
     path(f"{PLACE}/new", environment_new, name="environment_new"),
     path(f"{PLACE}/<slug:environment>", environment, name="environment"),
     path(f"{PLACE}/<slug:environment>/probe", environment_probe, name="environment_probe"),
+    path(f"{PLACE}/<slug:environment>/attestation", environment_attestation, name="environment_attestation"),
     path(f"{PLACE}/<slug:environment>/desktop", environment_desktop, name="environment_desktop"),
 ]
