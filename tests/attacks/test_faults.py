@@ -75,7 +75,7 @@ def test_killed_it_comes_back_and_an_act_works(attacker: Attacker, who: Who, who
     assert again[: len(before)] == before, "what was decided stays decided"
 
 
-@proves("P127", "satre:3.1.16")
+@proves("P127", "satre:2.5.03")
 def test_after_the_kills_the_ledger_verifies(attacker: Attacker, who: Who, whole: Installation, tmp_path: Path) -> None:
     """One more kill of both that write the logs, in the middle of acts; then export and verify."""
     for name in ("warden", "worker"):

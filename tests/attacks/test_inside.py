@@ -73,7 +73,7 @@ def test_the_data_and_the_documents_cannot_be_changed_from_inside(inside: Inside
     assert inside.must("sha256sum /data/pupils/*") == before
 
 
-@proves("P149", "satre:2.2.11")
+@proves("P149", "satre:2.2.10", "satre:2.2.11")
 def test_there_is_no_network_inside(inside: Inside, whole: Installation) -> None:
     assert inside.must("ls /sys/class/net").split() == ["lo"]
     port = whole.layout.port
@@ -157,7 +157,7 @@ def returned(attacker: Attacker, who: Who, request: Request) -> None:
     assert attacker.order(act, attacker.access(who("referee"))).done
 
 
-@proves("P124")
+@proves("P124", "satre:3.1.12")
 @pytest.mark.parametrize("name", sorted(TRICKS))
 @pytest.mark.usefixtures("clean")
 def test_what_is_no_plain_file_does_not_leave(

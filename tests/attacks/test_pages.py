@@ -90,7 +90,7 @@ def desktop_of(person: Person, environment: str) -> Page:
 
 
 # The outside listener -----------------------------------------------------------------------------------------------
-@proves("satre:1.5.03")
+@proves("P132", "P133", "satre:1.5.03")
 @pytest.mark.parametrize("header", [{}, {"X-Strongroom-Listener": "inside", "X-Forwarded-For": "127.0.0.1"}])
 def test_outside_only_the_named_pages_are_there(attacker: Attacker, who: Who, header: dict[str, str]) -> None:
     manager, outside = who("manager"), attacker.layout.outside_url
@@ -114,7 +114,7 @@ def test_outside_only_the_named_pages_are_there(attacker: Attacker, who: Who, he
         assert as_browser(manager, f"{outside}{path}", **header).status_code in (200, 302), path
 
 
-@proves("satre:1.5.03")
+@proves("P140", "D17", "satre:1.5.03")
 def test_outside_there_is_no_host_of_an_environment(attacker: Attacker, who: Who) -> None:
     name = attacker.layout.environment_host(attacker.laboratory.id).partition(":")[0]
     client = who("researcher").client
@@ -166,7 +166,7 @@ def httpx_without_cookies(person: Person, url: str) -> httpx.Response:
         person.client.cookies = kept
 
 
-@proves("P140", "P142")
+@proves("P135", "P140", "P142", "D8")
 def test_an_environments_host_gives_none_of_its_pages(attacker: Attacker, who: Who) -> None:
     """At Tier 2 what runs inside sends pixels and nothing else: JupyterLab's own addresses are not there."""
     person, laboratory = who("researcher"), attacker.laboratory.id

@@ -140,7 +140,7 @@ def journal(since: float) -> bytes:
         return b""
 
 
-@proves("P105", "P140")
+@proves("P105", "P140", "satre:2.8.01")
 def test_canaries_of_a_suspended_environment_are_nowhere_on_the_host(
     attacker: Attacker, who: Who, whole: Installation
 ) -> None:
@@ -173,7 +173,7 @@ def test_canaries_of_a_suspended_environment_are_nowhere_on_the_host(
     platform.run_script(environment, ["sh", "-c", clear])
 
 
-@proves("P105")
+@proves("P105", "satre:2.8.01")
 def test_the_data_itself_is_nowhere_on_the_host_in_the_clear(attacker: Attacker, whole: Installation) -> None:
     """Lines of the deposited file, as it lies in the environment, against every volume image and database."""
     platform = PodmanPlatform(whole.layout)
@@ -187,7 +187,7 @@ def test_the_data_itself_is_nowhere_on_the_host_in_the_clear(attacker: Attacker,
     assert residue.found(files, {"a piece of the data": piece}) == {}
 
 
-@proves("P106")
+@proves("P20", "P105", "P106", "satre:1.4.04", "satre:3.1.10")
 def test_of_the_destroyed_project_no_key_and_no_volume_is_left(attacker: Attacker, whole: Installation) -> None:
     ended = attacker.project("chemistry-1997")
     assert ended.certificate

@@ -76,7 +76,7 @@ def test_a_rewritten_database_creates_no_environment(attacker: Attacker, who: Wh
     eventually(lambda: attacker.project().environments[alive.id].state == "destroyed", 90)
 
 
-@proves("P62", "P63", "P129")
+@proves("P62", "P63", "P129", "D18", "satre:3.1.05")
 def test_a_rewritten_database_releases_nothing(attacker: Attacker, who: Who) -> None:
     manager = who("manager")
     request = next(one for one in attacker.project().requests.values() if one.state == "review")
@@ -216,7 +216,7 @@ def test_a_key_answers_one_order_of_one_person(attacker: Attacker, who: Who) -> 
     assert attacker.order(resume, attacker.access(who("auditor")), key=key).status == "malformed"
 
 
-@proves("satre:2.1.14")
+@proves("P5", "satre:2.1.14")
 def test_ids_of_another_project_count_for_nothing(attacker: Attacker, who: Who) -> None:
     laboratory, manager = attacker.laboratory.id, who("manager")
     request = next(iter(attacker.project().requests))

@@ -35,7 +35,7 @@ def test_absent_environments_are_no_error(place: Running) -> None:
     assert "env-none" not in place.platform.list()
 
 
-@proves("P8", "P16")
+@proves("P8", "P16", "satre:2.2.02")
 def test_applied_twice_it_runs_once_and_as_asked(place: Running) -> None:
     place.platform.apply(place.spec)
     seen = place.until(lambda seen: seen.phase == "ready")
@@ -61,6 +61,7 @@ def test_suspended_is_frozen_and_resumes_where_it_was(place: Running) -> None:
     assert _pids(place) == before
 
 
+@proves("satre:2.4.02", "satre:2.4.03")
 def test_another_spec_replaces_what_runs(place: Running) -> None:
     place.platform.apply(place.spec)
     other = replace(place.spec, memory_mb=2048)
@@ -70,6 +71,7 @@ def test_another_spec_replaces_what_runs(place: Running) -> None:
     assert place.platform.observe(other).drift == ()
 
 
+@proves("satre:2.4.02")
 def test_an_environment_whose_container_died_is_started_again(place: Running) -> None:
     place.platform.apply(place.spec)
     engine.podman("kill", place.layout.label(f"{place.spec.id}-work"))
@@ -78,6 +80,7 @@ def test_an_environment_whose_container_died_is_started_again(place: Running) ->
     place.until(lambda seen: seen.as_asked)
 
 
+@proves("satre:2.2.06")
 def test_destroyed_frozen_or_not_nothing_is_left_but_volumes(place: Running) -> None:
     place.platform.apply(place.spec)
     place.platform.suspend(place.spec.id)

@@ -54,6 +54,7 @@ def test_files_arrive_and_the_receipt_says_so(
     assert again.returncode == 2 and "complete" in again.stderr
 
 
+@proves("L11")
 @pytest.mark.real
 def test_a_client_killed_in_the_middle_goes_on(
     station: Station, gateway: Gateway, tmp_path: Path, environ: dict[str, str]

@@ -64,7 +64,7 @@ DATA = {
 }
 
 
-@proves("U10")
+@proves("U23", "satre:3.3.07")
 @pytest.mark.parametrize("name", DATA)
 @pytest.mark.parametrize("file", ["out.csv", "out.bin", "out.png"])
 def test_data_files_fail_under_any_name(name: str, file: str) -> None:
@@ -121,6 +121,7 @@ def test_kinds_without_a_lie(file: str, data: bytes, kind: str) -> None:
     assert (found.name, found.mismatch) == (kind, False)
 
 
+@proves("satre:3.3.07")
 @pytest.mark.parametrize(
     ("file", "data"), [("a.xyz", b"hello"), ("a", b"hello"), ("a.bin", b"\x00\x01\x02"), ("a.exe", b"MZ\x90")]
 )
@@ -138,10 +139,12 @@ def test_vector_drawings_are_for_people(file: str, data: bytes) -> None:
     assert rules(file, data) == {"vector.look"}
 
 
+@proves("U23")
 def test_what_a_pdf_hides_fails() -> None:
     assert "document.hidden" in rules("a.pdf", b"%PDF-1.4\n<< /EmbeddedFiles 3 0 R >>")
 
 
+@proves("U23")
 def test_what_an_office_document_hides_fails() -> None:
     plain = {"[Content_Types].xml": b"", "word/document.xml": b""}
     assert verdict("a.docx", zipped(plain)) == "review"

@@ -11,6 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from strongroom.disclosure import examine, load
 from tests.disclosure.helpers import findings, rules, verdict
+from tests.proves import proves
 
 
 def picture(kind: str = "PNG", mode: str = "RGB", **options: object) -> bytes:
@@ -54,6 +55,7 @@ def test_clean_pictures_are_for_people(file: str, data: bytes) -> None:
     assert rules(file, data) == {"image.look"}
 
 
+@proves("U23")
 @pytest.mark.parametrize(
     ("file", "data"),
     [

@@ -73,7 +73,7 @@ SAFE = [
 ]
 
 
-@proves("satre:3.3.04", "U18")
+@proves("satre:3.3.04", "satre:3.3.06", "satre:3.3.08")
 @pytest.mark.parametrize(("name", "text", "where"), SMALL, ids=[case[0] for case in SMALL])
 def test_small_counts_fail(name: str, text: str, where: set[tuple[int, int]]) -> None:
     found = {
@@ -83,11 +83,13 @@ def test_small_counts_fail(name: str, text: str, where: set[tuple[int, int]]) ->
     assert not where or found == where
 
 
+@proves("satre:3.3.08")
 @pytest.mark.parametrize(("name", "text"), SAFE, ids=[case[0] for case in SAFE])
 def test_safe_twins_pass(name: str, text: str) -> None:
     assert [(item.rule, item.locator) for item in findings("t.csv", text + "\n")] == []
 
 
+@proves("satre:3.3.06")
 @pytest.mark.parametrize(
     ("text", "rule", "severity"),
     [

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.disclosure.helpers import findings, places, rules, verdict
+from tests.proves import proves
 
 HTML = "<!DOCTYPE html><html><body><table><tr><th>gender<th>n</tr><tr><td>F<td>{}</tr><tr><td>M<td>40</tr></table></body></html>"
 
@@ -79,6 +80,7 @@ def test_other_encodings_are_noted_and_read() -> None:
     assert rules("a.csv", "région,n\nx,3\n".encode("latin-1")) == {"text.encoding", "count.small"}
 
 
+@proves("U24")
 @pytest.mark.parametrize(
     ("line", "rule"),
     [

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.disclosure.helpers import findings, rules, verdict
+from tests.proves import proves
 
 openpyxl: Any = import_module("openpyxl")
 Comment = import_module("openpyxl.comments").Comment
@@ -57,6 +58,7 @@ def test_formatted_percentages_are_read_as_shown() -> None:
     assert "percent.small" in rules("a.xlsx", book(percent, [["g", "n", "passed"], ["F", 100, 0.04], ["M", 200, 0.5]]))
 
 
+@proves("U23")
 @pytest.mark.parametrize(
     "change",
     [
@@ -74,6 +76,7 @@ def test_hidden_content_fails(change: Callable[[Any, Any], object]) -> None:
     assert "document.hidden" in rules("a.xlsx", book(change))
 
 
+@proves("U23")
 @pytest.mark.parametrize(
     "part",
     [

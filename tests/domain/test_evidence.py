@@ -39,7 +39,7 @@ def test_the_fold_of_the_entries_is_the_state() -> None:
     assert again == story.state
 
 
-@proves("P91", "P84")
+@proves("P84", "P91", "satre:3.1.04")
 def test_no_agreement_no_deposit() -> None:
     story = Story().begin()
     story.act(
@@ -141,7 +141,7 @@ def test_another_hash_is_a_mismatch_and_cannot_be_mounted() -> None:
     assert refused(story.ask("investigator", "deposit.mount", deposit="delivery")).missing == "deposit.confirm"
 
 
-@proves("P43", "P98", "P16")
+@proves("P16", "P43", "P98", "P179", "satre:3.1.03")
 def test_no_environment_of_analysis_before_consensus() -> None:
     story = Story().begin().agree().deposit()
     assert (
@@ -224,7 +224,7 @@ OUTPUT = {
 }
 
 
-@proves("P3", "P153")
+@proves("P3", "P153", "D14", "satre:1.6.04")
 @pytest.mark.parametrize("kind, body", [("environment.enter", {"environment": "lab"}), ("egress.submit", OUTPUT)])
 def test_an_untrained_researcher_is_refused_with_the_reason(kind: str, body: dict[str, Any]) -> None:
     story = Story().begin().agree().deposit().classify().analyse()
@@ -233,7 +233,7 @@ def test_an_untrained_researcher_is_refused_with_the_reason(kind: str, body: dic
     assert "training" in verdict.next_step.lower()
 
 
-@proves("P154")
+@proves("P154", "satre:1.5.04")
 def test_tier_3_needs_the_representatives_counter_approval() -> None:
     story = Story().begin().agree().deposit().classify(TIER_3).analyse()
     assert refused(story.ask("researcher", "environment.enter", environment="lab")).missing == "person.counter_approve"
@@ -250,7 +250,7 @@ def test_conflicts_of_role() -> None:
     assert "cannot also be" in refused(ask).reason
 
 
-@proves("P63", "P66")
+@proves("P23", "P63", "P66", "P189", "D18", "U18", "satre:3.1.05", "satre:3.1.07")
 @pytest.mark.parametrize("missing", ["investigator", "representative", "referee"])
 def test_every_reviewer_is_needed(missing: str) -> None:
     story = Story().begin().agree().deposit().classify().analyse().submit()
@@ -261,6 +261,7 @@ def test_every_reviewer_is_needed(missing: str) -> None:
     assert refused(story.ask("manager", "egress.release", request="first", digest=DIGEST)).missing == "egress.review"
 
 
+@proves("satre:3.1.07", "satre:3.3.05")
 def test_nobody_reviews_twice_nor_their_own() -> None:
     story = Story().begin().agree().deposit().classify().analyse().submit(author="investigator")
     body = {
@@ -310,11 +311,13 @@ def test_a_withdrawn_dataset_ends_its_deposits_environments_and_requests() -> No
     assert story.state.requests["first"].state == "withdrawn"
 
 
+@proves("P105")
 def test_a_project_with_a_waiting_request_does_not_close() -> None:
     story = Story().begin().agree().deposit().classify().analyse().submit()
     assert "not decided" in refused(story.ask("programme", "project.close", note="")).reason
 
 
+@proves("satre:1.5.03")
 def test_a_removed_person_may_nothing() -> None:
     story = Story().begin().agree().deposit().classify().analyse()
     story.act("manager", "person.remove", role="researcher", person=CAST["researcher"].id, reason="left")
@@ -328,6 +331,7 @@ BODIES = {
 }
 
 
+@proves("satre:1.5.03")
 @pytest.mark.parametrize("kind", sorted(PERMISSIONS))
 @pytest.mark.parametrize("who", sorted(CAST))
 def test_nobody_without_a_role_may(kind: str, who: str) -> None:
@@ -340,6 +344,7 @@ def test_nobody_without_a_role_may(kind: str, who: str) -> None:
     assert isinstance(verdict, Refused)
 
 
+@proves("satre:1.5.03")
 @pytest.mark.parametrize("role", ["checker", "reducer"])
 def test_machine_roles_open_nothing(role: str) -> None:
     story = whole()

@@ -24,7 +24,7 @@ def location(response: httpx.Response) -> dict[str, list[str]]:
     return parse_qs(urlsplit(response.headers["Location"]).query)
 
 
-@proves("satre:1.5.05", "satre:1.5.06", "P139", "P141")
+@proves("P139", "P141", "satre:1.5.05", "satre:1.5.06", "satre:3.2.05")
 def test_tokens_say_who_signed_in_when_and_how(provider: Provider) -> None:
     account = provider.person("Ada Lovelace", "auditors", "system-managers")
     asked = provider.round()

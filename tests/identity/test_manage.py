@@ -49,6 +49,7 @@ def test_adding_the_same_email_again_changes_what_was_given(provider: Provider) 
     }
 
 
+@proves("P150")
 def test_groups_show_at_the_next_refresh(provider: Provider) -> None:
     account = provider.person("Grace", "auditors")
     tokens = provider.tokens(account)
@@ -112,6 +113,7 @@ def test_bad_input_says_how_to_mend_it(provider: Provider, arguments: list[str],
     assert "Traceback" not in str(refused.value)
 
 
+@proves("satre:1.5.05")
 def test_a_copy_of_the_database_opens_nothing(provider: Provider) -> None:
     account, asked = provider.person(), provider.round()
     with provider.browser() as browser:

@@ -114,6 +114,7 @@ def test_guessing_codes_is_stopped(provider: Provider) -> None:
         assert "Too many failed attempts" in page.text
 
 
+@proves("P150")
 def test_nobody_signs_up_by_themselves(provider: Provider) -> None:
     with provider.browser() as browser:
         for path in ("signup", "accounts/signup/", "sign-up", "admin/", "identity/o/device"):

@@ -89,7 +89,7 @@ def picture(seated: Seat, name: str) -> None:
         seated.picture(Path(folder) / f"{name}.png")
 
 
-@proves("satre:1.5.02")
+@proves("D27", "satre:1.5.02")
 @pytest.mark.parametrize("key", FIRST_TASKS)
 def test_each_person_signs_in_finds_work_and_no_page_fails(
     sitting: Seats, judged: set[tuple[str, ...]], key: str
@@ -127,7 +127,7 @@ def test_a_refusal_says_why_and_what_next(sitting: Seats) -> None:
         assert seated.judge() == []
 
 
-@proves("P153")
+@proves("P153", "D14", "U4")
 def test_the_untrained_are_told_before_they_try(sitting: Seats, whole: Installation) -> None:
     with sitting("untrained") as seated:
         seated.open(f"{PROJECT}/environments/{laboratory(whole)}")
@@ -179,7 +179,7 @@ def clipboard(seated: Seat, text: str) -> Iterator[Callable[[], str]]:
     page.close()
 
 
-@proves("P140", "U14", "satre:2.1.01")
+@proves("P135", "P140", "D8", "U14", "satre:2.1.01", "satre:2.1.04")
 def test_the_desktop_is_drawn_and_the_clipboard_does_not_pass(sitting: Seats, whole: Installation) -> None:
     with sitting("researcher", width=1600, height=900) as seated, clipboard(seated, "zzzz") as outside:
         page = seated.page
@@ -237,7 +237,7 @@ def test_a_reviewer_sees_the_small_cells_in_red_and_returns_the_request(sitting:
         await_words(seated, path, "Returned:")
 
 
-@proves("P149")
+@proves("P149", "satre:2.2.12")
 def test_a_hole_opened_on_purpose_is_red_and_freezes_the_environment(sitting: Seats, whole: Installation) -> None:
     environment = laboratory(whole)
     path = f"{PROJECT}/environments/{environment}"

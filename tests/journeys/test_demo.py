@@ -51,7 +51,7 @@ def test_a_refusal_says_why(whole: Installation, what: str, words: str) -> None:
     assert words in reasons[what]
 
 
-@proves("P64", "P72")
+@proves("P64", "P72", "satre:3.3.09")
 def test_the_release_is_bound_by_hash(whole: Installation) -> None:
     release = whole.report["release"]
     named = {one["name"]: one["sha256"] for one in release["files"]}
@@ -60,6 +60,7 @@ def test_the_release_is_bound_by_hash(whole: Installation) -> None:
     assert {one["role"] for one in release["record"]["reviews"]} == {"investigator", "representative", "referee"}
 
 
+@proves("P105", "satre:1.4.04")
 def test_the_certificate_lists_every_volume_of_both_environments(whole: Installation) -> None:
     certificate = whole.report["certificate"]
     assert len(certificate["environments"]) == 2

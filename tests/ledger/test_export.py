@@ -44,7 +44,7 @@ def test_an_export_verifies_alone(tmp_path: Path) -> None:
     assert [seq for seq, _ in ledger.entries(tmp_path / "log")] == list(range(1, 11))
 
 
-@proves("F11")
+@proves("F11", "satre:2.5.03")
 def test_every_changed_byte_is_found(tmp_path: Path) -> None:
     path = tmp_path / "log"
     build(path, history(4))
@@ -106,7 +106,7 @@ def test_a_log_signed_by_another_key_does_not_pass_for_ours(tmp_path: Path) -> N
     assert "another key" in ledger.verify_export(tmp_path / "log", KEY.public_key()).problems[0]
 
 
-@proves("F11")
+@proves("F11", "satre:2.5.03")
 def test_history_rewritten_with_all_keys_is_found_by_a_kept_checkpoint(tmp_path: Path) -> None:
     kept = build(tmp_path / "true", history(10))[1]
     assert ledger.verify_against(tmp_path / "true", kept, KEY.public_key()).holds
@@ -137,6 +137,7 @@ def test_a_kept_checkpoint_must_itself_be_signed(tmp_path: Path) -> None:
         assert "of no use" in ledger.verify_against(tmp_path / "log", bad, KEY.public_key()).problems[0]
 
 
+@proves("F11")
 def test_a_changed_row_in_the_database_is_found(log: sqlite3.Connection, tmp_path: Path) -> None:
     for number in range(5):
         ledger.append(log.execute, entry(number))
@@ -147,6 +148,7 @@ def test_a_changed_row_in_the_database_is_found(log: sqlite3.Connection, tmp_pat
     assert "history was changed" in ledger.verify_export(tmp_path / "log").problems[0]
 
 
+@proves("F11")
 def test_a_deleted_row_in_the_database_is_found(log: sqlite3.Connection, tmp_path: Path) -> None:
     for number in range(5):
         ledger.append(log.execute, entry(number))

@@ -98,6 +98,7 @@ def test_changing_statements_are_refused(log: sqlite3.Connection, statement: str
         log.execute(statement)
 
 
+@proves("F11")
 def test_a_removed_row_is_noticed(log: sqlite3.Connection) -> None:
     fill(log, 10)
     log.execute("DROP TRIGGER ledger_entry_no_delete")

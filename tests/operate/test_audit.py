@@ -16,6 +16,7 @@ from strongroom.operate import audit
 from strongroom.operate.control import ControlFailed
 from tests.ledger.conftest import entry, opened
 from tests.operate import standins
+from tests.proves import proves
 
 pytestmark = pytest.mark.real
 WARDEN_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -48,6 +49,7 @@ def fill_both(layout: Layout, count: int = 3) -> None:
     fill(layout.state_of("web") / "web.sqlite3", "app", APP_KEY, count)
 
 
+@proves("satre:2.5.03")
 def test_an_export_verifies_and_a_changed_byte_is_found(layout: Layout, tmp_path: Path) -> None:
     fill_both(layout)
     said = audit.export(layout, tmp_path / "out")

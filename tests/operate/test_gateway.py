@@ -143,6 +143,7 @@ def test_inside_reaches_every_page(running: Running) -> None:
     assert running.echo(running.layout.app_host, "/projects/p1?x=1")["path"] == "/projects/p1?x=1"
 
 
+@proves("P132", "P133")
 def test_outside_reaches_only_named_pages(running: Running) -> None:
     host = f"localhost:{running.layout.outside_port}"
     named = ["/", "/sign-in", "/static/app.css", "/deposits/d1", "/register/x", "/releases/r1", "/refused", "/training"]
@@ -163,7 +164,7 @@ def test_outside_reaches_only_named_pages(running: Running) -> None:
         assert running.client.ask(host, path)[0] == 404, path
 
 
-@proves("P140")
+@proves("P140", "D17")
 def test_outside_never_reaches_an_environment(running: Running) -> None:
     outside = running.layout.outside_port
     for host in (running.layout.environment_host("wp1"), f"wp1.env.localhost:{outside}"):
@@ -278,6 +279,7 @@ def test_the_authority_is_readable_by_all_and_signs_for_localhost_alone(running:
         running.client.ask(f"example.org:{running.layout.port}")
 
 
+@proves("satre:2.1.04")
 def test_a_browser_comes_from_the_app_with_a_ticket_and_opens_a_stream(running: Running) -> None:
     """A browser keeps a strict cookie from what another site led to; here it must arrive all the same."""
     app, desktop = running.layout.app_url, f"https://{running.layout.environment_host('wp1')}"

@@ -16,6 +16,7 @@ import pytest
 from strongroom.layout import Layout
 from strongroom.operate import control, install, leftovers, supervisor
 from tests.operate import standins
+from tests.proves import proves
 
 pytestmark = pytest.mark.real
 CHECKOUT = Path(__file__).parents[2]
@@ -73,6 +74,7 @@ def test_each_runs_as_its_user_with_its_groups_and_no_way_to_gain_rights(layout:
     assert process.wait(20) == 0
 
 
+@proves("P185")
 def test_the_gateway_can_open_sockets_but_not_the_records(layout: Layout) -> None:
     process = start(layout)
     wait_up(layout)

@@ -51,6 +51,7 @@ def test_up_serves_and_says_so(layout: Layout) -> None:
     assert status(layout)["up"]
 
 
+@proves("satre:2.2.02")
 def test_up_again_changes_nothing(layout: Layout) -> None:
     before = {name: row["pid"] for name, row in status(layout)["processes"].items()}
     assert door(layout, "up").returncode == 0

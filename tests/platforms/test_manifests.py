@@ -44,7 +44,7 @@ def test_pod_security_restricted(tier: int) -> None:
         assert "ports" not in container and container["resources"]["limits"]["memory"]
 
 
-@proves("P149")
+@proves("P149", "satre:2.2.09", "satre:2.2.11")
 def test_no_connection_is_allowed() -> None:
     policy = manifests.render(spec())[0]
     assert policy["kind"] == "NetworkPolicy"

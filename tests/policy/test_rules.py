@@ -29,7 +29,7 @@ def paths(found: QuestionSet) -> list[tuple[list[list[str]], int]]:
     return walks
 
 
-@proves("P41", "P61")
+@proves("P41", "P61", "satre:3.1.03")
 def test_turing_2019_has_the_figures_28_paths() -> None:
     walks = paths(question_set("turing-2019"))
     assert len(walks) == 28
@@ -50,6 +50,29 @@ def test_our_set_never_puts_personal_data_at_tier_0_and_asks_both_limbs_of_tier_
             assert said.get("sophisticated_attack") == "no"
 
 
+@proves("P12")
+def test_pseudonymised_data_with_strong_confidence_has_a_middle_tier() -> None:
+    found = [
+        tier
+        for answers, tier in paths(question_set("strongroom-1"))
+        if ["no_reidentify_strong", "yes"] in answers and ["include_commercial_personal", "no"] in answers
+    ]
+    assert found and set(found) == {2}
+
+
+@proves("P35", "P39")
+def test_what_the_work_creates_or_uncovers_counts() -> None:
+    """Personal data that comes into being, and people found again by the analysis itself."""
+    questions = question_set("strongroom-1").questions
+    assert all(
+        tier >= 3 for answers, tier in paths(question_set("strongroom-1")) if ["open_generate_new", "yes"] in answers
+    )
+    for key in ("no_reidentify_absolute", "no_reidentify_strong", "no_reidentify_absolute_special"):
+        assert "after any analysis" in questions[key].asks
+        assert all(tier >= 2 for answers, tier in paths(question_set("strongroom-1")) if [key, "no"] in answers)
+
+
+@proves("P179")
 @pytest.mark.parametrize("name", SETS)
 def test_the_tier_is_computed_from_the_path(name: str) -> None:
     for answers, tier in paths(question_set(name)):
@@ -93,6 +116,30 @@ def test_controls_never_loosen_as_the_tier_rises() -> None:
     for name, control in tiers.matrix().items():
         for lower, higher in itertools.pairwise(control.values):
             assert control.strictness(lower) <= control.strictness(higher), name
+
+
+@proves("P1")
+def test_each_subject_has_a_choice_of_its_own_in_every_tier() -> None:
+    subjects = {
+        "classification_referee",
+        "data_ingress",
+        "egress_referee",
+        "publishing",
+        "software_ingress",
+        "package_mirrors",
+        "member_approval",
+        "connection",
+        "user_devices",
+        "physical_space",
+        "inbound_network",
+        "outbound_network",
+    }
+    for tier in tiers.TIERS:
+        assert subjects <= set(tiers.controls_for(tier))
+    values = 'values = ["allowed", "allowed", "forbidden"'
+    tightened = tiers.parse(tiers._text().replace(values, 'values = ["allowed", "forbidden", "forbidden"', 1))
+    changed = {name for name, control in tightened.items() if control.values != tiers.matrix()[name].values}
+    assert changed == {"publishing"}
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-@proves("P128", "P129", "P8")
+@proves("P8", "P128", "P129", "satre:1.5.06")
 def test_a_witnessed_act_is_recorded_with_its_person(bench: Bench) -> None:
     outcome = bench.create()
     assert outcome.done and outcome.entry
@@ -108,7 +108,7 @@ def test_the_same_order_twice_is_one_decision(bench: Bench) -> None:
     )
 
 
-@proves("F1")
+@proves("satre:2.5.03")
 def test_refusals_are_on_record(bench: Bench) -> None:
     bench.create()
     outcome = bench.do("researcher", "project.close", note="")

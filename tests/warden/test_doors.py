@@ -115,7 +115,7 @@ def test_a_representative_reads_agreements_about_their_own_data_alone(doors: Doo
         doors.document(request(bench, "system", digest))
 
 
-@proves("P83", "P154")
+@proves("U15", "satre:1.5.03", "satre:4.2.02")
 def test_names_of_outputs_are_for_those_who_may_enter(doors: Doors, bench: Bench) -> None:
     told(bench, Story().begin().agree().deposit().classify(TIER_2).analyse())
     folder = doors.hands.volumes.open("lab-output")

@@ -80,7 +80,7 @@ def test_a_session_counts_at_its_host_and_address_for_its_time(hall: Hall) -> No
     assert hall.entrance.check(cookie, HOST, HERE).status == 401
 
 
-@proves("P134")
+@proves("satre:1.5.03")
 def test_a_removed_person_does_not_pass_any_more(hall: Hall) -> None:
     cookie = hall.cookie()
     assert hall.do("manager", "person.remove", role="researcher", person="u-researcher", reason="left").done

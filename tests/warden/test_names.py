@@ -42,7 +42,7 @@ def second(bench: Bench) -> Story:
     return told(bench, other)
 
 
-@proves("P133")
+@proves("satre:2.1.14")
 def test_another_projects_environment_id_is_taken(bench: Bench) -> None:
     second(bench)
     outcome = bench.do("manager", "environment.create", project="physics", id="look", work_package="attainment")

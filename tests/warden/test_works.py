@@ -18,7 +18,7 @@ from strongroom.warden.hands import Hands
 from strongroom.warden.reconcile import Reconciler
 from strongroom.warden.record import Record
 from strongroom.warden.works import deposits, environments, outputs
-from tests.domain.story import TIER_2, Story
+from tests.domain.story import DIGEST, TIER_0, TIER_2, TIER_3, Story
 from tests.proves import proves
 
 RED = {"broken": ["network"], "summary": {"holds": 1, "broken": 1, "unknown": 0}, "results": [], "drift": []}
@@ -56,7 +56,7 @@ def lab() -> Story:
     return Story().begin().agree().deposit().classify(TIER_2).analyse()
 
 
-@proves("P139")
+@proves("satre:2.2.12")
 def test_a_broken_isolation_is_on_record_before_it_is_frozen(tmp_path: Path, lab: Story) -> None:
     class Killed(Pod):
         def suspend(self, _environment: str) -> None:
@@ -108,7 +108,7 @@ def test_a_volume_said_and_never_made_is_on_the_certificate_all_the_same(tmp_pat
     assert hands.state("chem97").volumes["late"]["destroyed"]["method"] == "never made"
 
 
-@proves("P96", "P97")
+@proves("P96")
 def test_a_new_token_makes_the_receiver_forget_the_old_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story().begin().agree()
     ends = (story.now + timedelta(days=1)).isoformat()
@@ -148,7 +148,7 @@ class Sealed:
         return self.folder
 
 
-@proves("P64")
+@proves("satre:3.3.04")
 def test_a_file_that_breaks_the_checks_is_a_failed_check(tmp_path: Path, lab: Story) -> None:
     hands = hands_after(tmp_path, submitted(lab))
 
@@ -219,7 +219,7 @@ def test_long_work_of_one_project_does_not_hold_up_another(
     reconciler.stop()
 
 
-@proves("P102", "P103")
+@proves("P103")
 def test_a_deposit_that_changed_is_told_and_not_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story().begin().agree()
     ends = (story.now + timedelta(days=1)).isoformat()
@@ -238,3 +238,46 @@ def test_a_deposit_that_changed_is_told_and_not_mounted(tmp_path: Path, monkeypa
     kinds = [one.kind for one in hands.record.entries(len(story.entries), 10)]
     assert kinds == ["deposit.damaged", "deposit.mismatched"]
     assert hands.state("chem97").deposits["delivery"].state == "mismatched"
+
+
+class Rooms:
+    """Volumes as folders, made when they are opened."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self, volume: str) -> Path:
+        path = self.folder / volume
+        path.mkdir(exist_ok=True)
+        return path
+
+
+@proves("P88")
+def test_the_signed_agreement_lies_beside_the_data(tmp_path: Path, lab: Story) -> None:
+    hands = hands_after(tmp_path, lab)
+    rooms = Rooms(tmp_path)
+    hands.volumes = cast(Any, rooms)
+    (rooms.open("chem97-documents") / DIGEST).write_bytes(b"signed")
+    for _ in range(2):
+        environments._documents(hands, lab.state, "lab")
+    (copy,) = rooms.open("lab-documents").iterdir()
+    assert (copy.read_bytes(), copy.stat().st_mode & 0o777) == (b"signed", 0o444)
+    assert copy.name.startswith("dsa-")
+
+
+@proves("P121", "P139", "P184", "P186")
+@pytest.mark.parametrize(("answers", "clipboard"), [(TIER_0, True), (TIER_2, False), (TIER_3, False)])
+def test_each_dataset_has_a_read_only_volume_and_sharing_follows_the_tier(
+    tmp_path: Path, answers: list[list[str]], clipboard: bool
+) -> None:
+    story = Story().begin().agree().deposit()
+    for who in ("investigator", "representative", *([] if clipboard else ["referee"])):
+        story.opinion(who, answers)
+    story.act("manager", "environment.create", id="lab", work_package="attainment")
+    hands = hands_after(tmp_path, story)
+    story.state.work_packages["attainment"].datasets = ("pupils", "wages")
+    hands.volumes, hands.image = cast(Any, Rooms(tmp_path)), lambda: "image"
+    spec = environments.spec_of(hands, story.state, story.state.environments["lab"])
+    data = [(one.name, one.mode, one.mount) for one in spec.volumes if one.kind == "data"]
+    assert data == [("lab-pupils", "ro", "/data/pupils"), ("lab-wages", "ro", "/data/wages")]
+    assert spec.clipboard is clipboard

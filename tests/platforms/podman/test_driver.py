@@ -33,7 +33,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
-@proves("P142")
+@proves("P142", "satre:2.1.02")
 def test_the_desktop_shows_jupyterlab_and_takes_the_pointer(ready: Running) -> None:
     path = ready.platform.session_socket(ready.spec.id)
 
@@ -94,6 +94,7 @@ def test_inside_one_cannot(ready: Running, what: str) -> None:
     assert code not in (0, 126, 127) or "run a program" in what and code == 126, text
 
 
+@proves("satre:2.1.10")
 @pytest.mark.parametrize(
     "argv",
     [
@@ -127,7 +128,7 @@ def test_files_written_inside_belong_to_the_mapped_user(ready: Running) -> None:
     assert (ready.folder / "output/mine").stat().st_uid == ready.spec.researcher_uid
 
 
-@proves("P148")
+@proves("P148", "D17")
 def test_the_session_socket_is_the_hosts_and_no_container_sees_its_folder(ready: Running) -> None:
     path = ready.platform.session_socket(ready.spec.id)
     seen = path.lstat()
@@ -166,7 +167,7 @@ HOLES = {
 }
 
 
-@proves("satre:2.1.01")
+@proves("satre:2.1.01", "satre:2.4.03")
 @pytest.mark.parametrize("words", ["holds capabilities", "root file system is writable", "/etc/ssl is mounted"])
 def test_one_thing_started_otherwise_than_asked_is_seen(ready: Running, words: str) -> None:
     careless = Careless(ready.layout)

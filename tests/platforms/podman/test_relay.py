@@ -135,6 +135,7 @@ def test_text_passes_in_no_direction(viewer: Viewer, desktop: Desktop, tmp_path:
     assert (counts["clipboard_in_refused"], counts["clipboard_out_refused"]) == (2, 1)
 
 
+@proves("P186")
 @pytest.mark.parametrize("allowed", [True])
 def test_text_passes_where_the_spec_says_so(viewer: Viewer, desktop: Desktop) -> None:
     viewer.send(cut_text(6, b"paste me"))

@@ -133,7 +133,7 @@ def settled(container: str) -> bool:
     return not any(int(row.split()[4], 16) & TENTATIVE for row in rows)
 
 
-@proves("P8", "P149")
+@proves("P8", "P149", "satre:2.2.10", "satre:2.2.11")
 def test_a_pod_on_a_bridge_is_red() -> None:
     with network() as net:
         until(lambda: listens(net.peer, 8000))

@@ -152,6 +152,7 @@ def row(
 TMP = row("/tmp", "rw,nosuid,nodev", "tmpfs", "rw,size=1024k")
 
 
+@proves("satre:3.2.03")
 @pytest.mark.parametrize(
     ("rows", "fault"),
     [

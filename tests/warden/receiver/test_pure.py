@@ -61,7 +61,7 @@ def test_tokens_are_long_and_differ() -> None:
     assert len({tokens.fresh() for _ in range(100)}) == 100 and len(tokens.fresh()) >= 43
 
 
-@proves("P104")
+@proves("P104", "P134", "satre:3.2.06")
 @pytest.mark.parametrize(
     ("addresses", "admitted"),
     [
@@ -166,6 +166,7 @@ def test_completion_is_remembered_and_needs_files(folder: int) -> None:
     assert Uploads(folder, 100).completed
 
 
+@proves("P94")
 @pytest.mark.real
 def test_sealing_takes_files_out_of_reach(folder: int, tmp_path: Path) -> None:
     Uploads(folder, 100).create("a", 0)

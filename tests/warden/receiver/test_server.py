@@ -61,7 +61,7 @@ def test_tus_from_discovery_to_completion(station: Station) -> None:
     assert (station.folder / "f.bin").read_bytes() == b"abcdef"
 
 
-@proves("P96", "satre:3.1.04")
+@proves("P90", "P96", "satre:3.1.04")
 def test_only_the_secret_writes_and_nobody_reads(station: Station) -> None:
     with station.client() as anyone, station.client(Authorization="Bearer wrong") as wrong:
         for client in (anyone, wrong):
@@ -82,7 +82,7 @@ def test_only_the_secret_writes_and_nobody_reads(station: Station) -> None:
         refused(late.post("/open", json={"token": station.token}), 410, "used already")
 
 
-@proves("P104")
+@proves("P104", "P134", "satre:3.2.06")
 def test_address_window_and_page(station: Station) -> None:
     with station.client("10.0.0.1") as far:
         refused(far.post("/open", json={"token": station.token}), 403, "not taken from your network")
@@ -181,6 +181,7 @@ def test_a_cut_connection_keeps_what_was_written_and_a_stuck_one_gives_way(stati
     assert {file.sha256 for file in station.manifest().files} == {hashlib.sha256(content).hexdigest()}
 
 
+@proves("P95", "L11")
 def test_the_offset_survives_a_kill_and_is_never_more_than_was_synced(station: Station) -> None:
     content = os.urandom(30 * MIB)
     with station.opened() as client:

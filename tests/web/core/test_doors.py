@@ -10,10 +10,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.proves import proves
+
 KEY = rsa.generate_private_key(65537, 2048)
 OTHER = rsa.generate_private_key(65537, 2048)
 
 
+@proves("P133")
 @pytest.mark.parametrize(
     ("name", "opens"),
     [

@@ -214,7 +214,7 @@ def test_somebody_elses_login_does_not_confirm_a_grave_act(begun: Begun, site: S
     assert "Referee" not in begun.lead.open(begun.at).text
 
 
-@proves("satre:1.5.05")
+@proves("P5", "P185", "satre:1.5.05")
 def test_a_stolen_database_opens_nothing(begun: Begun, site: Site) -> None:
     """Every value of every row of the web's database, tried as a token and as a cookie; and no token stands in it."""
     with closing(database(site)) as stolen:
@@ -266,6 +266,7 @@ def test_the_ledger_in_the_database_cannot_be_changed(site: Site) -> None:
         stolen.execute("DELETE FROM ledger_entry WHERE seq = 1")
 
 
+@proves("P132", "P133")
 def test_outside_only_named_pages_open(begun: Begun, site: Site) -> None:
     outside = httpx.Client(transport=Sockets(site.layout, "outside"))
     for name, value in begun.manager.client.cookies.items():

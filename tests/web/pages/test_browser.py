@@ -60,6 +60,7 @@ def checked(window: Window, name: str, path: str) -> None:
     assert window.complaints == [], name
 
 
+@proves("D27")
 def test_pages_fit_and_axe_finds_nothing(look: Any, site: Site) -> None:
     story = history.submitted(findings=(history.SMALL_CELL,), verdict="fail")
     summary = {"holds": 3, "broken": 1, "unknown": 0}
@@ -88,6 +89,7 @@ def test_pages_fit_and_axe_finds_nothing(look: Any, site: Site) -> None:
         checked(look(who), name, path)
 
 
+@proves("D27")
 def test_the_dialogue_fits_and_works_by_keyboard(look: Any, site: Site) -> None:
     site.tell(history.mounted())
     window = look("ines")
@@ -101,12 +103,14 @@ def test_the_dialogue_fits_and_works_by_keyboard(look: Any, site: Site) -> None:
     assert window.page.is_checked("#answer-2")
 
 
+@proves("D27")
 def test_a_disagreement_the_demonstration_and_the_end_fit(look: Any, site: Site, cast_file: object) -> None:
     site.tell(history.disagreed())
     checked(look("ines"), "disagreement", reverse("classification", args=["chem97", "attainment"]))
     checked(look(""), "demo", "/demo")
 
 
+@proves("D27")
 def test_certificate_and_release_fit(look: Any, site: Site) -> None:
     site.tell(history.ended())
     checked(look("rep"), "certificate", reverse("closing", args=["chem97"]))
@@ -125,6 +129,7 @@ def test_a_waiting_page_follows_by_itself(look: Any, site: Site) -> None:
     window.page.wait_for_selector("main >> text=Running", timeout=20_000)
 
 
+@proves("P102")
 def test_the_browser_computes_the_same_hashes_as_the_receipt(look: Any, site: Site) -> None:
     site.tell(history.opened())
     window = look("rep")
@@ -182,7 +187,7 @@ def _path(url: str) -> str:
     return "/" + url.split("/", 3)[3]
 
 
-@proves("P98", "P100")
+@proves("P100", "P102", "L11")
 def test_a_deposit_by_browser_survives_a_bad_line_and_ends_with_the_receivers_hash(
     look: Any, site: Site, station: Station, tmp_path: Any, request: pytest.FixtureRequest
 ) -> None:

@@ -35,6 +35,7 @@ STAGES = [
 ]
 
 
+@proves("P26")
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_page_of_a_project_is_sound_for_everybody_at_every_stage(site: Site, stage: str) -> None:
     project = site.tell(getattr(history, stage)()).project
@@ -61,6 +62,30 @@ def test_a_stranger_learns_nothing(site: Site) -> None:
         del history.PEOPLE["mallory"]
 
 
+@proves("P28")
+def test_the_representative_sees_all_datasets_and_the_analysis_planned(site: Site) -> None:
+    story = history.begun()
+    body = {"name": "Wages", "description": "Wages of a sample", "provider": "Wage Office", "personal": False}
+    body |= {"representative": "sub-rep", "lawful_basis": "", "terms": ""}
+    story.do("max", "dataset.register", id="wages", **body)
+    plan = {"datasets": ["chem97", "wages"], "analysis": "Do wages follow results?", "outputs": "o", "tools": "t"}
+    story.do("max", "workpackage.create", id="linked", name="Linked", **plan)
+    site.tell(story)
+    page = site.as_("rep").get(reverse("project", args=["chem97"])).content.decode()
+    for words in ("Results of 31,022 pupils", "Wages of a sample", "Do wages follow results?", "chem97, wages"):
+        assert words in page
+
+
+@proves("P155")
+def test_the_terms_forbid_copying_by_hand_and_are_accepted_on_joining(site: Site) -> None:
+    site.tell(history.begun())
+    page = site.open("ref", "terms", "chem97")
+    assert "I copy nothing by hand, photograph or dictation" in page.main
+    assert site.send("ref", "terms", "chem97", accept="").status_code != 302
+    assert site.send("ref", "terms", "chem97", accept="on").status_code == 302
+    assert site.warden.orders[-1].act.kind == "terms.accept"
+
+
 # Deposits -------------------------------------------------------------------------------------------------------
 
 
@@ -85,7 +110,7 @@ def test_the_project_manager_opens_a_deposit(site: Site) -> None:
     assert "Enter date and time like" in wrong.main and "There is a problem" in wrong.main
 
 
-@proves("P96")
+@proves("P96", "P97")
 def test_only_the_representative_gets_a_token_and_it_is_shown_once(site: Site) -> None:
     site.tell(history.opened())
     assert "Get my upload token" in site.open("rep", "deposit", "chem97", "pupils").buttons()
@@ -98,7 +123,7 @@ def test_only_the_representative_gets_a_token_and_it_is_shown_once(site: Site) -
     assert refused.status_code == 403
 
 
-@proves("P101", "P102")
+@proves("P101")
 def test_hashes_are_compared_and_a_mismatch_is_said_plainly(site: Site) -> None:
     site.tell(history.sealed())
     page = site.open("rep", "deposit", "chem97", "pupils")
@@ -161,6 +186,7 @@ def test_no_answer_is_an_error_with_its_way_out(site: Site) -> None:
     assert site.send("ines", "opinion", "chem97", "attainment", at="9", answer="yes").status_code == 302
 
 
+@proves("P47")
 def test_an_opinion_is_refused_with_reason_before_the_first_question(site: Site) -> None:
     site.tell(history.confirmed())
     page = site.open("ines", "opinion", "chem97", "attainment", status=403)
@@ -311,6 +337,7 @@ def drawings() -> dict[str, object]:
     }
 
 
+@proves("P180")
 def test_a_small_cell_is_red_with_a_mark_in_words_and_cannot_be_approved(site: Site) -> None:
     site.tell(history.submitted(findings=(history.SMALL_CELL,), verdict="fail"))
     site.warden.drawings = drawings()

@@ -87,6 +87,7 @@ def test_opinions_are_blind_until_everybody_needed_has_answered() -> None:
     assert "Dataset Provider Representative: Tom Ashdown" in other.awaited
 
 
+@proves("P164")
 def test_a_referee_without_an_opinion_stays_blind_even_when_all_needed_are_in() -> None:
     story = history.mounted()
     for who in ("ines", "rep"):
