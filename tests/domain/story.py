@@ -101,6 +101,8 @@ class Story:
             self.appoint("programme", role, who)
         for role, who in (("referee", "referee"), ("researcher", "researcher"), ("researcher", "untrained")):
             self.appoint("manager", role, who)
+        for who in ("investigator", "referee"):
+            self.join(who)
         return self
 
     def appoint(self, by: str, role: str, who: str) -> None:
@@ -184,6 +186,11 @@ class Story:
             statement="",
         )
 
+    def join(self, who: str) -> None:
+        for module, version in TRAINING.items():
+            self.act(who, "training.certify", module=module, version=version)
+        self.act(who, "terms.accept", version=TERMS_VERSION)
+
     def classify(self, answers: list[list[str]] = TIER_2) -> Story:
         for who in ("investigator", "representative", "referee"):
             self.opinion(who, answers)
@@ -192,10 +199,7 @@ class Story:
     def analyse(self) -> Story:
         self.act("manager", "environment.create", id="lab", work_package="attainment")
         self.ready("lab")
-        for who in ("researcher", "investigator"):
-            for module, version in TRAINING.items():
-                self.act(who, "training.certify", module=module, version=version)
-            self.act(who, "terms.accept", version=TERMS_VERSION)
+        self.join("researcher")
         return self
 
     def submit(self, request: str = "first", author: str = "researcher", verdict: str = "pass") -> Story:

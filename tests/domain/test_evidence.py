@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from strongroom.domain.acts import Act, Actor
+from strongroom.domain.conditions import people
 from strongroom.domain.evidence import evidence
 from strongroom.domain.project import fold
 from strongroom.domain.verdict import Allowed, Refused
-from strongroom.policy.permissions import PERMISSIONS
+from strongroom.policy.permissions import PERMISSIONS, TRAINING
 from tests.domain.story import CAST, DIGEST, TIER_0, TIER_2, TIER_3, TIER_4, Story, whole
 from tests.proves import proves
 
@@ -212,6 +213,71 @@ def test_suspicion_of_tier_4_stops_ingress() -> None:
         expires=ends,
     )
     assert "Tier 4" in refused(ask).reason
+
+
+@proves("P46")
+def test_suspicion_of_tier_4_stops_a_deposit_that_is_open_already() -> None:
+    waiting = Story().begin().agree()
+    ends = (waiting.now + timedelta(days=1)).isoformat()
+    body = {"dataset": "pupils", "environment": "look", "size_mb": 1, "networks": ["127.0.0.0/8"], "expires": ends}
+    waiting.act("manager", "deposit.open", id="delivery", **body)
+    waiting.fact("deposit.opened", deposit="delivery", host="h")
+    waiting.opinion("representative", TIER_4)
+    assert "Tier 4" in refused(waiting.ask("representative", "deposit.token", deposit="delivery")).reason
+    sealed = Story().begin().agree()
+    sealed.act("manager", "deposit.open", id="delivery", **body)
+    sealed.fact("deposit.opened", deposit="delivery", host="h")
+    for kind in ("deposit.token", "deposit.complete"):
+        sealed.act("representative", kind, deposit="delivery")
+    sealed.fact("deposit.sealed", deposit="delivery", receipt={"digest": DIGEST, "files": []})
+    sealed.act("representative", "deposit.confirm", deposit="delivery", digest=DIGEST)
+    sealed.opinion("referee", TIER_4)
+    assert "Tier 4" in refused(sealed.ask("investigator", "deposit.mount", deposit="delivery")).reason
+
+
+@proves("P153")
+def test_a_referee_judges_nothing_before_training_and_terms() -> None:
+    story = Story().begin().agree().deposit()
+    story.appoint("manager", "referee", "auditor")
+    body = {"work_package": "attainment", "question_set": "strongroom-1", "answers": TIER_2, "statement": ""}
+    assert refused(story.ask("auditor", "classification.opinion", **body)).missing == "training.certify"
+    for module, version in TRAINING.items():
+        story.act("auditor", "training.certify", module=module, version=version)
+    assert refused(story.ask("auditor", "classification.opinion", **body)).missing == "terms.accept"
+    assert story.ask("representative", "classification.opinion", **body)
+
+
+@proves("P154")
+def test_tier_3_outputs_are_reviewed_by_referees_that_the_representative_approved() -> None:
+    story = Story().begin().agree().deposit().classify(TIER_3).analyse()
+    approve = {"role": "researcher", "person": CAST["researcher"].id}
+    story.act("representative", "person.counter_approve", **approve)
+    story.submit()
+    body = {"request": "first", "digest": DIGEST, "decision": "return", "note": "n"}
+    body |= {"question_set": "strongroom-1", "answers": TIER_0}
+    assert refused(story.ask("referee", "egress.review", **body)).missing == "person.counter_approve"
+    story.act("representative", "person.counter_approve", role="referee", person=CAST["referee"].id)
+    assert story.ask("referee", "egress.review", **body)
+
+
+@proves("P48", "P169")
+def test_the_opinion_of_somebody_removed_closes_nothing() -> None:
+    story = Story().begin().agree().deposit()
+    story.opinion("referee", TIER_2)
+    story.act("programme", "person.remove", role="referee", person=CAST["referee"].id, reason="not independent")
+    for who in ("investigator", "representative"):
+        story.opinion(who, TIER_2)
+    assert story.state.work_packages["attainment"].tier is None
+
+
+@proves("satre:1.2.02")
+def test_new_terms_are_accepted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story().begin().agree().deposit().classify().analyse()
+    assert story.ask("researcher", "environment.enter", environment="lab")
+    monkeypatch.setattr(people, "TERMS_VERSION", "2027-1")
+    assert refused(story.ask("researcher", "environment.enter", environment="lab")).missing == "terms.accept"
+    story.act("researcher", "terms.accept", version="2027-1")
+    assert story.ask("researcher", "environment.enter", environment="lab")
 
 
 OUTPUT = {

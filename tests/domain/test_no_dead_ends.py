@@ -93,6 +93,7 @@ def test_one_person_has_one_opinion_whatever_their_role() -> None:
     story.act("programme", "person.remove", role="investigator", person=CAST["investigator"].id, reason="left")
     story.act("programme", "person.remove", role="referee", person=referee.id, reason="moves")
     story.appoint("programme", "investigator", "referee")
+    story.join("referee")
     story.opinion("referee", TIER_2)
     assert list(story.state.work_packages["attainment"].opinions) == [("investigator", referee.id)]
 

@@ -107,6 +107,7 @@ def test_a_programme_manager_may_stand_in_as_referee() -> None:
     story = Story().begin().agree().deposit()
     story.act("manager", "person.remove", role="referee", person=CAST["referee"].id, reason="ill")
     story.appoint("programme", "referee", "programme")
+    story.join("programme")
     for who in ("investigator", "representative", "programme"):
         story.opinion(who, TIER_2)
     assert story.state.work_packages["attainment"].tier == 2

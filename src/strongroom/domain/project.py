@@ -22,6 +22,7 @@ class Member:
     organisation: str = ""
     counter_approved: dict[str, int] = field(default_factory=dict)
     terms: int = 0
+    terms_version: str = ""
 
 
 @dataclass
@@ -260,6 +261,9 @@ def _remove(state: Project, entry: Entry) -> None:
     member = state.members.pop((entry.body["role"], entry.body["person"]), None)
     if member:
         state.former.append(member)
+    for package in state.work_packages.values():
+        if package.tier is None:
+            package.opinions.pop((entry.body["role"], entry.body["person"]), None)
     for request in state.requests.values():
         if request.state == "review" and (entry.body["role"], entry.body["person"]) in request.opinions:
             del request.opinions[entry.body["role"], entry.body["person"]]
@@ -281,7 +285,7 @@ def _training(state: Project, entry: Entry) -> None:
 def _terms(state: Project, entry: Entry) -> None:
     for (_, person), member in state.members.items():
         if person == entry.actor.id:
-            member.terms = entry.seq
+            member.terms, member.terms_version = entry.seq, entry.body["version"]
 
 
 @step("dataset.register")

@@ -31,15 +31,15 @@ environment.resume        | . . . . . . G . . . | environment_suspended
 environment.destroy       | G G . . . . . . . . | environment_exists
 environment.probe         | . Y Y . . Y Y . Y . | environment_running
 deposit.open              | . Y . . . . . . . . | new_deposit agreement_in_place no_suspicion_of_tier_4 first_assessment
-deposit.token             | . . . . . Y . . . . | own_deposit deposit_awaits_files
+deposit.token             | . . . . . Y . . . . | own_deposit deposit_awaits_files no_suspicion_of_tier_4
 deposit.complete          | . . . . . Y . . . . | own_deposit deposit_awaits_files
 deposit.confirm           | . . . . . Y . . . . | own_deposit deposit_completed
-deposit.mount             | . . G . . . . . . . | deposit_confirmed
-classification.opinion    | . . Y . Y Y . . . . | work_package_open data_seen answers_complete
+deposit.mount             | . . G . . . . . . . | deposit_confirmed no_suspicion_of_tier_4
+classification.opinion    | . . Y . Y Y . . . . | trained_and_agreed work_package_open data_seen answers_complete
 classification.proceed    | . . Y . . . . . . . | opinions_disagree
 output_form.agree         | . . . . . Y . . . . | work_package_known
 egress.submit             | . . Y Y . . . . . . | new_request trained_and_agreed counter_approved environment_analyses
-egress.review             | . . Y . Y Y . . . . | not_author not_reviewed_yet request_checked answers_complete
+egress.review             | . . Y . Y Y . . . . | trained_and_agreed counter_approved not_author not_reviewed_yet request_checked answers_complete
 egress.release            | . G . . . . . . . . | not_author request_approved
 """
 

@@ -10,6 +10,7 @@ from strongroom.domain.conditions.data import data_mounted
 from strongroom.domain.conditions.people import training_missing
 from strongroom.domain.evidence import roles_of
 from strongroom.domain.project import Project, Request, WorkPackage
+from strongroom.policy.permissions import TERMS_VERSION
 from strongroom.policy.tiers import controls_for
 
 
@@ -252,7 +253,7 @@ def get_ready(state: Project, me: Actor) -> Iterator[Task]:
         why = "Nobody sees data before the training on data handling."
         yield Task("Certify your training", "training", (), state.id, state.created, why, state.name)
     for (role, person), member in state.members.items():
-        if person == me.id and role in ("investigator", "researcher", "referee") and not member.terms:
+        if person == me.id and role in ("investigator", "researcher", "referee") and member.terms_version != TERMS_VERSION:
             why = "Nobody sees data before accepting the project's terms."
             yield task(state, "Accept the project's terms", "terms", (), member.seq, why)
             return

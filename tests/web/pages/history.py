@@ -99,6 +99,12 @@ PROBES = [
 ]
 
 
+def join(story: History, who: str) -> None:
+    """Training and terms of one person."""
+    story.do(who, "training.certify", module="data-handling", version="2026-1")
+    story.do(who, "terms.accept", version="2026-1")
+
+
 def begun() -> History:
     """People, dataset, agreement and work package are there."""
     story = History()
@@ -108,8 +114,7 @@ def begun() -> History:
         person = PEOPLE[who]
         story.do("pat", "person.appoint", role=role, person=person.id, name=person.name, organisation=organisation)
     for who in ("ines", "rosa"):
-        story.do(who, "training.certify", module="data-handling", version="2026-1")
-        story.do(who, "terms.accept", version="2026-1")
+        join(story, who)
     story.do(
         "max",
         "dataset.register",
@@ -240,6 +245,7 @@ def opinion(story: History, who: str, answers: list[tuple[str, str]], statement:
 def disagreed() -> History:
     """All needed have answered, and differ."""
     story = mounted()
+    join(story, "ref")
     opinion(story, "ines", TIER_2, "No names, coarse ages")
     opinion(story, "rep", TIER_3, "Schools are small")
     opinion(story, "ref", TIER_2)

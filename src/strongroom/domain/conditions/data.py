@@ -109,7 +109,8 @@ def datasets_known(case: Case) -> Verdict:
 @condition
 def no_suspicion_of_tier_4(case: Case) -> Verdict:
     """Any suspicion of Tier 4 stops ingress until the question of doing the project is settled (P46)."""
-    dataset = case.act.body["dataset"]
+    deposit = case.project.deposits.get(str(case.act.body.get("deposit")))
+    dataset = deposit.dataset if deposit else case.act.body.get("dataset")
     for package in case.project.work_packages.values():
         if dataset in package.datasets and not package.output_of:
             tiers = [opinion.tier for opinion in package.opinions.values()]

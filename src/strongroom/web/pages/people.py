@@ -160,7 +160,7 @@ def terms(request: HttpRequest, project: str) -> HttpResponseBase:
     if request.method == "POST" and form.is_valid():
         act = Act("terms.accept", project, {"version": TERMS_VERSION})
         return acting.submit(request, act, done=done, message="You have accepted the terms.")
-    accepted = bool(mine) and all(member.terms for member in mine)
+    accepted = bool(mine) and all(member.terms_version == TERMS_VERSION for member in mine)
     context = {"project": state, "form": form, "version": TERMS_VERSION, "accepted": accepted, "back": done}
     return render(request, "people/terms.html", context)
 
