@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.installation import Installation
 from tests.journeys.browsing import Seat, running_browser, seat, shape_of
@@ -186,7 +186,8 @@ def test_the_desktop_is_drawn_and_the_clipboard_does_not_pass(sitting: Seats, wh
         seated.open(f"{PROJECT}/environments/{laboratory(whole)}")
         seated.press("Open the desktop")
         page.get_by_role("main").get_by_role("button", name="Open the desktop").click()
-        page.wait_for_selector("canvas")
+        # What is typed before the stream stands goes nowhere; the page says so until then.
+        expect(page.locator("#words")).to_have_text("", timeout=1000 * PATIENCE)
         calm = settled(seated)
         page.mouse.click(1500, 850)
         page.keyboard.press("Control+Shift+C")
