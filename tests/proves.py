@@ -1,4 +1,4 @@
-"""Mark a test with the requirements it proves: numbers P, D, F, U, L of the requirement pages, or ``satre:N.N.NN``."""
+"""Mark a test with what it proves: numbers P, D, F, U, L of the requirement pages, ``satre:N.N.NN``, ``control:NAME``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-NUMBER = re.compile(r"([PDFUL]\d+|satre:\d+\.\d+\.\d+)")
+NUMBER = re.compile(r"([PDFUL]\d+|satre:\d+\.\d+\.\d+|control:[a-z_]+)")
 
 
 def proves(*numbers: str) -> pytest.MarkDecorator:
@@ -16,5 +16,5 @@ def proves(*numbers: str) -> pytest.MarkDecorator:
     """
     for number in numbers:
         if not NUMBER.fullmatch(number):
-            raise ValueError(f"{number!r} is not a requirement number: P1, D1, F1, U1, L1 or satre:1.1.1")
+            raise ValueError(f"{number!r} is not a requirement number: P1, D1, F1, U1, L1, satre:1.1.1 or control:name")
     return pytest.mark.proves(numbers)

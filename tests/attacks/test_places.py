@@ -56,7 +56,7 @@ def away(person: Person) -> Person:
     return moved
 
 
-@proves("P144", "P148", "satre:1.5.03")
+@proves("P144", "P148", "satre:1.5.03", "control:inbound_network")
 def test_tier_2_opens_from_the_institution_alone(narrowed: Attacker, who: Who) -> None:
     researcher, laboratory = who("researcher"), narrowed.laboratory.id
     cookie = enter(researcher.client, desktop_of(researcher, laboratory))
@@ -65,13 +65,13 @@ def test_tier_2_opens_from_the_institution_alone(narrowed: Attacker, who: Who) -
         desktop_of(away(researcher), laboratory)
 
 
-@proves("P138", "P147")
+@proves("P138", "P147", "control:physical_space")
 def test_tier_3_needs_a_room_too(narrowed: Attacker, who: Who) -> None:
     with pytest.raises(Refused, match="a room of medium security"):
         desktop_of(who("investigator"), narrowed.assessment.id)
 
 
-@proves("P148")
+@proves("P148", "control:inbound_network")
 def test_whoever_moves_away_is_refused_at_the_gateway(narrowed: Attacker, who: Who) -> None:
     """A running session does not count at another address, nor at its own once that is not the institution's any more."""
     researcher, laboratory = who("researcher"), narrowed.laboratory.id

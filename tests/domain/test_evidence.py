@@ -197,7 +197,7 @@ def test_disagreement_is_settled_by_revision_or_by_the_highest() -> None:
     assert story.state.work_packages["attainment"].tier == 3
 
 
-@proves("P46")
+@proves("P46", "control:data_ingress")
 def test_suspicion_of_tier_4_stops_ingress() -> None:
     story = Story().begin().agree()
     story.opinion("representative", TIER_4)
@@ -215,7 +215,7 @@ def test_suspicion_of_tier_4_stops_ingress() -> None:
     assert "Tier 4" in refused(ask).reason
 
 
-@proves("P46")
+@proves("P46", "control:data_ingress")
 def test_suspicion_of_tier_4_stops_a_deposit_that_is_open_already() -> None:
     waiting = Story().begin().agree()
     ends = (waiting.now + timedelta(days=1)).isoformat()
@@ -247,7 +247,7 @@ def test_a_referee_judges_nothing_before_training_and_terms() -> None:
     assert story.ask("representative", "classification.opinion", **body)
 
 
-@proves("P154")
+@proves("P154", "control:member_approval")
 def test_tier_3_outputs_are_reviewed_by_referees_that_the_representative_approved() -> None:
     story = Story().begin().agree().deposit().classify(TIER_3).analyse()
     approve = {"role": "researcher", "person": CAST["researcher"].id}
@@ -299,7 +299,7 @@ def test_an_untrained_researcher_is_refused_with_the_reason(kind: str, body: dic
     assert "training" in verdict.next_step.lower()
 
 
-@proves("P154", "satre:1.5.04")
+@proves("P154", "satre:1.5.04", "control:member_approval")
 def test_tier_3_needs_the_representatives_counter_approval() -> None:
     story = Story().begin().agree().deposit().classify(TIER_3).analyse()
     assert refused(story.ask("researcher", "environment.enter", environment="lab")).missing == "person.counter_approve"
@@ -316,7 +316,7 @@ def test_conflicts_of_role() -> None:
     assert "cannot also be" in refused(ask).reason
 
 
-@proves("P23", "P63", "P66", "P189", "D18", "U18", "satre:3.1.05", "satre:3.1.07")
+@proves("P23", "P63", "P66", "P189", "D18", "U18", "satre:3.1.05", "satre:3.1.07", "control:egress_referee")
 @pytest.mark.parametrize("missing", ["investigator", "representative", "referee"])
 def test_every_reviewer_is_needed(missing: str) -> None:
     story = Story().begin().agree().deposit().classify().analyse().submit()
@@ -352,7 +352,7 @@ def test_a_changed_file_voids_the_review_and_a_red_check_cannot_be_approved() ->
     assert story.state.requests["first"].state == "returned"
 
 
-@proves("P64")
+@proves("P64", "control:publishing")
 def test_only_tier_0_and_1_are_published() -> None:
     story = Story().begin().agree().deposit().classify().analyse().submit()
     for who in ("investigator", "representative", "referee"):

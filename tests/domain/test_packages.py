@@ -161,7 +161,7 @@ def test_data_comes_in_through_the_assessment_alone() -> None:
     assert story.ask("manager", "deposit.open", **opening(story, "again", "pupils", "look"))
 
 
-@proves("P23", "P48", "P49", "P164")
+@proves("P23", "P48", "P49", "P164", "control:classification_referee")
 @pytest.mark.parametrize(
     ("answers", "tier", "referee"),
     [(TIER_0, 0, False), (ANONYMISED, 0, True), (TIER_2, 2, True), (TIER_3, 3, True)],

@@ -67,7 +67,7 @@ def test_a_wrong_file_says_how_to_mend_it(text: str, words: str) -> None:
         parse(text)
 
 
-@proves("P138", "P144", "P147", "P148")
+@proves("P138", "P144", "P147", "P148", "control:physical_space", "control:inbound_network")
 @pytest.mark.parametrize(
     ("answers", "place", "missing"),
     [

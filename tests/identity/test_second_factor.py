@@ -37,7 +37,7 @@ def without_factor(provider: Provider) -> Account:
     return account
 
 
-@proves("satre:3.2.04", "P139", "P141")
+@proves("satre:3.2.04", "P139", "P141", "control:second_factor")
 def test_a_password_alone_leads_to_enrolment_and_never_to_a_code(provider: Provider) -> None:
     account = without_factor(provider)
     with provider.browser() as browser:

@@ -179,7 +179,7 @@ def clipboard(seated: Seat, text: str) -> Iterator[Callable[[], str]]:
     page.close()
 
 
-@proves("P135", "P140", "D8", "U14", "satre:2.1.01", "satre:2.1.04")
+@proves("P135", "P140", "D8", "U14", "satre:2.1.01", "satre:2.1.04", "control:copy_out")
 def test_the_desktop_is_drawn_and_the_clipboard_does_not_pass(sitting: Seats, whole: Installation) -> None:
     with sitting("researcher", width=1600, height=900) as seated, clipboard(seated, "zzzz") as outside:
         page = seated.page

@@ -125,7 +125,7 @@ def test_a_client_cannot_say_its_own_address_or_listener(running: Running, liste
         assert "X-Real-Ip" not in headers
 
 
-@proves("P132", "P144", "P145")
+@proves("P132", "P144", "P145", "control:inbound_network")
 def test_the_management_pages_are_for_the_institutions_networks(running: Running) -> None:
     layout = running.layout
     assert running.client.ask(layout.app_host, "/projects", source="127.0.0.6")[0] == 200

@@ -47,7 +47,7 @@ FORGERIES: dict[str, dict[str, Any]] = {
 }
 
 
-@proves("P139", "P141", "P10")
+@proves("P139", "P141", "P10", "control:second_factor")
 @pytest.mark.parametrize("name", sorted(FORGERIES))
 def test_a_token_that_does_not_count_opens_nothing(bench: Bench, name: str) -> None:
     order = bench.order("programme", "project.create", id="chem97", name="C", summary="s")

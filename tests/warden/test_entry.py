@@ -107,7 +107,7 @@ def test_whoever_moves_away_does_not_pass_any_more(hall: Hall) -> None:
     assert outcome.missing == "inbound_network"
 
 
-@proves("satre:3.2.01")
+@proves("satre:3.2.01", "control:sessions")
 def test_a_second_session_of_one_person_ends_the_first(hall: Hall) -> None:
     first = hall.cookie()
     second = hall.cookie()

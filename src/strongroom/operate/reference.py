@@ -11,6 +11,7 @@ from pathlib import Path
 
 from strongroom.domain import conditions as _registers  # noqa: F401  (fills the register of conditions)
 from strongroom.domain.case import CONDITIONS, ROLE_WORDS
+from strongroom.platforms.probes.catalogue import PROBES
 from strongroom.platforms.probes.catalogue import reference as probes
 from strongroom.policy.permissions import PERMISSIONS, ROLES
 from strongroom.policy.questions import SETS, TIER_OF, question_set
@@ -26,14 +27,41 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
-def controls() -> str:
-    """Every control of every tier, who enforces it and where the rule comes from."""
+# Controls that nothing holds yet, and what is so instead; said here so that no reader is misled.
+NOT_HELD = {
+    "package_mirrors": "not built: an environment holds what its image holds, which is stricter than every value",
+    "user_devices": "people's duty: devices are not registered, so nothing is observed about them",
+    "software_ingress": "not built: nothing can be brought in, which is stricter than every value",
+}
+
+
+def controls(tests: Path) -> str:
+    """Every control of every tier, who enforces it, where the rule comes from, and what shows that it holds."""
     rows = [
         [name.replace("_", " "), *(value.replace("_", " ") for value in control.values), control.enforcer, control.source]
         for name, control in matrix().items()
     ]
     head = ["control", *(f"Tier {tier}" for tier in TIERS), "enforced by", "source"]
-    return f"{NOTE}\n# Controls by tier\n\n{table(head, rows)}"
+    proof = [
+        [name.replace("_", " "), ", ".join(f"`{one}`" for one in watched), "<br>".join(f"`{one}`" for one in shown)]
+        for name, (watched, shown) in control_proofs(tests).items()
+        if name not in NOT_HELD
+    ]
+    words = "Probes look at each running environment, at its creation and each hour; tests show that the control refuses.\n"
+    gaps = "\n".join(f"- **{name.replace('_', ' ')}**: {why}." for name, why in NOT_HELD.items())
+    return (
+        f"{NOTE}\n# Controls by tier\n\n{table(head, rows)}\n## What shows that each holds\n\n{words}\n"
+        f"{table(['control', 'probes', 'tests'], proof)}\n## Not held yet\n\n{gaps}\n"
+    )
+
+
+def control_proofs(tests: Path) -> dict[str, tuple[list[str], list[str]]]:
+    """Control → its probes, and the tests that name it."""
+    found = _cited(tests)
+    return {
+        name: ([probe.id for probe in PROBES if probe.control == name], sorted(found.get(f"control:{name}", ())))
+        for name in matrix()
+    }
 
 
 def permissions() -> str:
@@ -93,10 +121,15 @@ def _order(number: str) -> tuple[str, tuple[int, ...]]:
 
 def proofs(tests: Path) -> dict[str, list[str]]:
     """Requirement number → ids of the tests that prove it, in the requirements' order."""
+    found = {number: names for number, names in _cited(tests).items() if not number.startswith("control:")}
+    return {number: sorted(found[number]) for number in sorted(found, key=_order)}
+
+
+def _cited(tests: Path) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for number, test in _proofs(tests):
         found.setdefault(number, set()).add(test)
-    return {number: sorted(found[number]) for number in sorted(found, key=_order)}
+    return found
 
 
 def requirements(tests: Path) -> str:
@@ -116,7 +149,7 @@ def pages(root: Path) -> dict[str, Callable[[], str]]:
     """File name → its maker."""
     tests = root / "tests"
     return {
-        "controls.md": controls,
+        "controls.md": lambda: controls(tests),
         "permissions.md": permissions,
         "workflows.md": workflows,
         "classification.md": classification,

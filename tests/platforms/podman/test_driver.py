@@ -33,7 +33,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
-@proves("P142", "satre:2.1.02")
+@proves("P142", "satre:2.1.02", "control:connection")
 def test_the_desktop_shows_jupyterlab_and_takes_the_pointer(ready: Running) -> None:
     path = ready.platform.session_socket(ready.spec.id)
 
@@ -56,7 +56,7 @@ def test_the_desktop_shows_jupyterlab_and_takes_the_pointer(ready: Running) -> N
     ready.until(menu_opened)
 
 
-@proves("P174", "satre:2.1.01")
+@proves("P174", "satre:2.1.01", "control:paste_in", "control:copy_out")
 def test_clipboard_is_refused_in_both_directions(ready: Running) -> None:
     before = ready.platform.clipboard_counts(ready.spec.id)
     with Viewer(ready.platform.session_socket(ready.spec.id)) as viewer:

@@ -60,7 +60,7 @@ def test_the_reference_names_every_probe_and_what_is_not_covered() -> None:
     assert all(line in page for line in NOT_COVERED)
 
 
-@proves("P8")
+@proves("P8", "control:unknown_probe")
 @pytest.mark.parametrize(
     ("states", "tier", "passed"),
     [

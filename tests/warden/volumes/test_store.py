@@ -53,6 +53,7 @@ def test_this_host_encrypts_by_really_doing_it(store: VolumeStore, monkeypatch: 
     assert VolumeStore(store.layout).capability() in ("luks", "none")
 
 
+@proves("control:encrypted_volumes")
 def test_a_host_that_cannot_encrypt_is_refused_with_the_way_out(
     store: VolumeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,7 +77,7 @@ def test_created_volume_has_its_owner_mode_and_mount_options(store: VolumeStore)
         make(store, size=3 * MIB)
 
 
-@proves("satre:2.8.01")
+@proves("satre:2.8.01", "control:encrypted_volumes")
 def test_no_text_and_no_name_lies_in_the_image(store: VolumeStore) -> None:
     text, name = secrets.token_hex(16), f"canary-{secrets.token_hex(16)}"
     path = make(store)
