@@ -15,12 +15,18 @@ DEVICE = "hole0"
 @contextmanager
 def network_device(layout: Layout, environment: str) -> Iterator[None]:
     """Put a network device into the pod of an environment for a while."""
-    inside = ["nsenter", "--target", _process(layout, environment), "--net", "ip", "link"]
-    subprocess.run([*inside, "add", DEVICE, "type", "bridge"], check=True, timeout=30)
+    inside = open_hole(layout, environment)
     try:
         yield
     finally:
         subprocess.run([*inside, "delete", DEVICE], check=True, timeout=30)
+
+
+def open_hole(layout: Layout, environment: str) -> list[str]:
+    """Put the device into the pod and leave it there; returns the command that speaks of devices in it."""
+    inside = ["nsenter", "--target", _process(layout, environment), "--net", "ip", "link"]
+    subprocess.run([*inside, "add", DEVICE, "type", "bridge"], check=True, timeout=30)
+    return inside
 
 
 def _process(layout: Layout, environment: str) -> str:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.installation import Installation
 from tests.journeys.browsing import Seat, running_browser, seat, shape_of
-from tests.journeys.holes import network_device
+from tests.journeys.holes import network_device, open_hole
 from tests.proves import proves
 
 pytestmark = pytest.mark.real
@@ -260,6 +260,32 @@ def test_a_hole_opened_on_purpose_is_red_and_freezes_the_environment(sitting: Se
         seated.press("Probe again")
         await_words(seated, path, "0\nbroken")
         assert "Running" in seated.words
+
+
+@proves("P8", "P172", "satre:2.2.12")
+def test_what_differs_is_rebuilt_in_one_act_and_made_stricter(sitting: Seats, whole: Installation) -> None:
+    """The hole goes with the old pod; files stay; then the Representative makes it stricter than its tier."""
+    environment = laboratory(whole)
+    path = f"{PROJECT}/environments/{environment}"
+    with sitting("system") as seated:
+        open_hole(whole.layout, environment)
+        seated.open(path)
+        seated.press("Probe again")
+        await_words(seated, path, "Suspended")
+        seated.page.get_by_text("Rebuild this environment").click()
+        seated.page.locator("#rebuild_reason").fill("A network device was found in it.")
+        seated.press("Rebuild")
+        await_words(seated, path, "Running")
+        assert "0\nbroken" in seated.words
+        assert (whole.layout.mounts / f"{environment}-output" / "data" / "attainment.py").exists()
+    with sitting("representative") as seated:
+        seated.open(path)
+        seated.page.get_by_text("Make this environment stricter").click()
+        seated.page.get_by_label("Physical space: medium", exact=False).check()
+        seated.page.locator("#tighten_reason").fill("Few pupils in some schools.")
+        assert seated.judge() == []
+        seated.press("Make it stricter")
+        assert "Stricter here" in seated.words
 
 
 def resume(seated: Seat, path: str) -> None:

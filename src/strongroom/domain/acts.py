@@ -122,6 +122,8 @@ FIELDS: dict[str, dict[str, str]] = {
     "environment.enter": {"environment": "id"},
     "environment.suspend": {"environment": "id", "reason": "text!"},
     "environment.resume": {"environment": "id", "reason": "text!"},
+    "environment.rebuild": {"environment": "id", "reason": "text!"},
+    "environment.tighten": {"environment": "id", "control": "text!", "value": "text!", "reason": "text!"},
     "environment.destroy": {"environment": "id", "reason": "text!"},
     "environment.probe": {"environment": "id"},
     "deposit.open": {

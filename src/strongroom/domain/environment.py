@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from strongroom.domain.verdict import Refused
@@ -10,6 +11,10 @@ from strongroom.policy.tiers import controls_for
 MEGABYTE = 1024 * 1024
 UID_FIRST = 3_000_000
 UID_STEP = 65_536
+# Controls that can be made stricter for one environment (P172): what holds them looks at the environment, not its tier.
+SETTABLE = ("inbound_network", "physical_space", "sessions", "member_approval", "copy_out", "paste_in")
+# Those that what runs is built by: a change counts once the environment is built anew.
+BUILT_IN = ("copy_out", "paste_in")
 OWN_VOLUMES = ("home", "scratch", "documents", "work", "output")
 
 
@@ -45,10 +50,15 @@ class EnvironmentPlan:
 
 
 def compile_plan(
-    environment: str, tier: int, datasets: tuple[str, ...], *, assessment: bool
+    environment: str,
+    tier: int,
+    datasets: tuple[str, ...],
+    *,
+    assessment: bool,
+    tightened: Mapping[str, str] | None = None,
 ) -> EnvironmentPlan | Refused:
-    """Compile the tier's controls to a plan; Refused where this platform cannot give what the tier asks."""
-    controls = controls_for(tier)
+    """Compile the tier's controls, and what is stricter here, to a plan; Refused where this platform cannot give it."""
+    controls = {**controls_for(tier), **(tightened or {})}
     if controls["kernel_isolation"] != "shared":
         return Refused(
             f"Tier {tier} needs kernel isolation of its own ({controls['kernel_isolation']}), which one shared host cannot give",

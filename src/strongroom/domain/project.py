@@ -8,6 +8,8 @@ from typing import Any
 
 from strongroom.domain.acts import Entry
 from strongroom.domain.classification import Opinion, Standing, standing, tier_of
+from strongroom.domain.environment import BUILT_IN
+from strongroom.policy.tiers import controls_for
 from strongroom.policy.workflows import FINAL, advance, allows
 
 
@@ -107,6 +109,12 @@ class Environment:
     drift: tuple[str, ...] = ()
     probe_asked: int = 0
     image: str = ""
+    tightened: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def controls(self) -> dict[str, str]:
+        """Every control as it is here: the tier's value, or the stricter one that was chosen (P172)."""
+        return {**controls_for(self.tier), **self.tightened}
 
 
 @dataclass
@@ -394,6 +402,7 @@ def _environment(state: Project, entry: Entry) -> None:
     "environment.suspend",
     "environment.broken",
     "environment.resume",
+    "environment.rebuild",
     "environment.destroy",
     "environment.destroyed",
 )
@@ -401,6 +410,9 @@ def _environment_moves(state: Project, entry: Entry) -> None:
     item = state.environments[entry.body["environment"]]
     item.state = advance("ENVIRONMENT", item.state, entry.kind)
     item.reason = entry.body.get("reason", "")
+    if item.state == "rebuilding":
+        # Built anew from the image of now, not from the one it was made of.
+        item.image = ""
     if item.state == "ending":
         _end_with(state, item.id)
     if entry.kind == "environment.ready":
@@ -417,6 +429,15 @@ def _end_with(state: Project, environment: str) -> None:
     for request in state.requests.values():
         if request.environment == environment and request.state == "freezing":
             request.state = advance("EGRESS", request.state, "egress.withdrawn")
+
+
+@step("environment.tighten")
+def _tighten(state: Project, entry: Entry) -> None:
+    """What is built in counts once it is built anew, which follows at once."""
+    item = state.environments[entry.body["environment"]]
+    item.tightened[entry.body["control"]] = entry.body["value"]
+    if entry.body["control"] in BUILT_IN:
+        item.state, item.image = advance("ENVIRONMENT", item.state, "environment.rebuild"), ""
 
 
 @step("environment.probed")

@@ -21,6 +21,7 @@ ENVIRONMENT = {
     "preparing": "environment.prepare",
     "running": "environment.keep",
     "suspended": "environment.freeze",
+    "rebuilding": "environment.rebuild",
     "ending": "environment.end",
 }
 DEPOSIT = {

@@ -28,6 +28,8 @@ environment.create        | . Y . . . . . . . . | new_environment work_package_r
 environment.enter         | . . Y Y . . . . . . | trained_and_agreed counter_approved environment_open analysis_allowed from_allowed_place
 environment.suspend       | Y Y . . . Y Y . . Y | environment_running
 environment.resume        | . . . . . . G . . . | environment_suspended
+environment.rebuild       | . . . . . . G . . . | environment_stands
+environment.tighten       | . Y Y . . Y . . . . | environment_stands tighter_value
 environment.destroy       | G G . . . . . . . . | environment_exists
 environment.probe         | . Y Y . . Y Y . Y . | environment_running
 deposit.open              | . Y . . . . . . . . | new_deposit agreement_in_place no_suspicion_of_tier_4 first_assessment

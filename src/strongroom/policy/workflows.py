@@ -39,6 +39,13 @@ failed     environment.ready     running
 running    environment.suspend   suspended
 running    environment.broken    suspended
 suspended  environment.resume    running
+running    environment.rebuild   rebuilding
+suspended  environment.rebuild   rebuilding
+failed     environment.rebuild   rebuilding
+rebuilding environment.ready     running
+rebuilding environment.failed    failed
+rebuilding environment.destroy   ending
+rebuilding environment.destroyed destroyed
 preparing  environment.destroy   ending
 running    environment.destroy   ending
 suspended  environment.destroy   ending

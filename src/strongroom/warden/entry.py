@@ -16,7 +16,6 @@ from strongroom.domain.place import Places
 from strongroom.domain.verdict import Refused
 from strongroom.layout import Layout
 from strongroom.orders.protocol import Order
-from strongroom.policy.tiers import controls_for
 from strongroom.warden.decide import new_secret
 from strongroom.warden.record import Record
 
@@ -66,7 +65,7 @@ class Entrance:
             db.execute("DELETE FROM session WHERE cookie = ? AND ticket = 1", (mark,))
             if row is None or self.layout.environment_host(row[2]) != host or row[3] not in ("", address):
                 return Passage(403, "This ticket does not count. Open the desktop from the environment's page again.")
-            if controls_for(self.record.state(row[1]).environments[row[2]].tier)["sessions"] == "one":
+            if self.record.state(row[1]).environments[row[2]].controls["sessions"] == "one":
                 db.execute("DELETE FROM session WHERE person = ? AND environment = ? AND ticket = 0", (row[0], row[2]))
             cookie, kept = new_secret()
             db.execute(

@@ -127,7 +127,7 @@ def test_probes_are_shown_broken_first_and_strange_states_count_as_unknown() -> 
 
 
 def test_every_control_names_who_enforces_it() -> None:
-    rows = environments.control_rows(2)
+    rows = environments.control_rows(history.working().project.environments["analysis"])
     assert ("Copy out", "Blocked", "The platform") in [(row.name, row.value, row.enforcer) for row in rows]
     assert all(row.source for row in rows)
 

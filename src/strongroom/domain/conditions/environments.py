@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from strongroom.domain.case import OK, Case, condition
 from strongroom.domain.conditions.data import data_mounted
-from strongroom.domain.environment import compile_plan
+from strongroom.domain.environment import BUILT_IN, SETTABLE, compile_plan
+from strongroom.domain.project import Environment
 from strongroom.domain.verdict import Allowed, Refused, Verdict
-from strongroom.policy.tiers import controls_for, matrix
+from strongroom.policy.tiers import matrix
 from strongroom.policy.workflows import allows
 
 
@@ -67,6 +68,35 @@ def environment_running(case: Case) -> Verdict:
 
 
 @condition
+def environment_stands(case: Case) -> Verdict:
+    """It has been made, and nobody has ended it."""
+    item = case.project.environments.get(case.act.body["environment"])
+    if item is None or not allows("ENVIRONMENT", item.state, "environment.rebuild"):
+        return Refused("this environment is not there, or is just being made or ended", "Look at its page again.")
+    return Allowed("", (item.seq,))
+
+
+@condition
+def tighter_value(case: Case) -> Verdict:
+    """One environment may be stricter than its tier, at any time and by any of its heads; never looser (P172)."""
+    name, value = case.act.body["control"], case.act.body["value"]
+    item = case.project.environments[case.act.body["environment"]]
+    if name not in SETTABLE:
+        return Refused(f"{name!r} cannot be set for one environment", f"Choose one of: {', '.join(SETTABLE)}.")
+    control = matrix()[name]
+    if value not in control.scale:
+        return Refused(f"{value!r} is no value of {name}", f"Choose one of: {', '.join(control.scale)}.")
+    if control.strictness(value) <= control.strictness(item.controls[name]):
+        return Refused(
+            f"{value.replace('_', ' ')} is not stricter than {item.controls[name].replace('_', ' ')}, which counts now",
+            "Choose a stricter value. A looser one is not offered.",
+        )
+    if name in BUILT_IN and item.state != "running":
+        return Refused(f"the environment is {item.state}, and this needs it built anew", "Resume or rebuild it first.")
+    return OK
+
+
+@condition
 def environment_suspended(case: Case) -> Verdict:
     item = case.project.environments.get(case.act.body["environment"])
     if item is None or item.state != "suspended":
@@ -109,18 +139,22 @@ PLACE_WORDS = {
 @condition
 def from_allowed_place(case: Case) -> Verdict:
     """The network and the room that the tier asks for (P144, P147, P148); roaming is on no restricted network (P138)."""
-    tier = case.project.environments[case.act.body["environment"]].tier
-    asked = controls_for(tier)
+    item = case.project.environments[case.act.body["environment"]]
+    asked = item.controls
     found = {"inbound_network": case.place.network, "physical_space": case.place.space}
     for name, where in found.items():
         control = matrix()[name]
         if control.strictness(where) < control.strictness(asked[name]):
             return Refused(
-                f"Tier {tier} opens from {PLACE_WORDS[asked[name]]} alone, and your address is not in one",
+                f"{_which(item)} opens from {PLACE_WORDS[asked[name]]} alone, and your address is not in one",
                 "Go there, or ask the System Manager whether your address should be listed.",
                 name,
             )
     return OK
+
+
+def _which(item: Environment) -> str:
+    return f"Tier {item.tier}" if not item.tightened else f"This environment of Tier {item.tier}"
 
 
 @condition

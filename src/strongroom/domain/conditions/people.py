@@ -144,7 +144,7 @@ def counter_approved(case: Case) -> Verdict:
     if environment is None or case.role not in ("researcher", "referee"):
         return OK
     package = case.project.work_packages[environment.work_package]
-    if controls_for(environment.tier)["member_approval"] == "project_manager":
+    if environment.controls["member_approval"] == "project_manager":
         return OK
     member = case.project.members[case.role, case.actor.id]
     for representative in case.project.representatives_of(package):

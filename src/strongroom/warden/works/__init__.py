@@ -7,6 +7,7 @@ from strongroom.warden.works import deposits, ending, environments, integrity, o
 
 HANDLERS: dict[str, Callable[[Hands, str, str], None]] = {
     "environment.prepare": environments.prepare,
+    "environment.rebuild": environments.rebuild,
     "environment.keep": environments.keep,
     "environment.freeze": environments.freeze,
     "environment.probe": environments.probe,

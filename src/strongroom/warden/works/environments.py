@@ -51,8 +51,9 @@ def documents_volume(project: str) -> str:
 
 
 def plan_of(state: Project, item: Environment) -> EnvironmentPlan:
-    """The plan of an environment, compiled from its tier alone."""
-    plan = compile_plan(item.id, item.tier, state.work_packages[item.work_package].datasets, assessment=item.assessment)
+    """The plan of an environment, compiled from its tier and what is stricter here."""
+    datasets = state.work_packages[item.work_package].datasets
+    plan = compile_plan(item.id, item.tier, datasets, assessment=item.assessment, tightened=item.tightened)
     if isinstance(plan, Refused):
         raise ValueError(plan.reason)
     return plan
@@ -156,6 +157,12 @@ def prepare(hands: Hands, project: str, environment: str) -> None:
         results=found["results"],
         drift=found["drift"],
     )
+
+
+def rebuild(hands: Hands, project: str, environment: str) -> None:
+    """End what runs and build it anew from its plan; volumes stay as they are, and all is looked at before it is ready."""
+    hands.platform.destroy(environment)
+    prepare(hands, project, environment)
 
 
 def _documents(hands: Hands, state: Project, environment: str) -> None:

@@ -22,6 +22,7 @@ from strongroom.web.presenting.words import passing, tag
 REASONED = {
     "suspend": ("environment.suspend", "Suspend", "The environment is being frozen. Nothing in it is lost."),
     "resume": ("environment.resume", "Resume", "The environment runs again."),
+    "rebuild": ("environment.rebuild", "Rebuild", "The environment is being built anew."),
     "destroy": ("environment.destroy", "Destroy", "The environment is being destroyed."),
 }
 
@@ -45,6 +46,16 @@ def _tier_words(tier: int | None) -> str:
 
 class ReasonForm(ActForm):
     reason = forms.CharField(label="Reason", widget=forms.Textarea(attrs={"data-rows": "2"}), max_length=2000)
+
+
+class TightenForm(ActForm):
+    what = forms.ChoiceField(label="What becomes stricter", widget=forms.RadioSelect)
+    reason = forms.CharField(label="Reason", widget=forms.Textarea(attrs={"data-rows": "2"}), max_length=2000)
+
+    def __init__(self, item: Environment, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, auto_id="tighten_%s", **kwargs)
+        self.fields["what"].choices = presenting.stricter_values(item)  # type: ignore[attr-defined]
+        self.fields["what"].error_messages["required"] = "Select what becomes stricter"
 
 
 def _environment_or_404(project: Project, environment: str) -> Environment:
@@ -105,7 +116,7 @@ def _context(state: Project, item: Environment) -> dict[str, object]:
         "summary": presenting.probe_summary(cells),
         "probed_at": item.probed_at,
         "attestable": item.state in ("running", "suspended"),
-        "controls": presenting.control_rows(item.tier),
+        "controls": presenting.control_rows(item),
         "volumes": presenting.volume_rows(state, item),
         "requests": [one for one in state.requests.values() if one.environment == item.id],
         "deposits": [one for one in state.deposits.values() if one.environment == item.id],
@@ -122,12 +133,35 @@ def _offers(
         for name, (kind, title, _) in REASONED.items()
         if offer(state, who.actor, kind, reasoned, moment)
     ]
+    choices = presenting.stricter_values(item)
+    stricter = dict(zip(("control", "value"), choices[0][0].split("="), strict=True)) if choices else {}
+    may_tighten = bool(choices) and offer(state, who.actor, "environment.tighten", {**reasoned, **stricter}, moment)
     return {
+        "tighten": TightenForm(item) if may_tighten else None,
         "may_enter": offer(state, who.actor, "environment.enter", body, moment, place),
         "may_probe": offer(state, who.actor, "environment.probe", body, moment),
         "may_submit": egress_offer(state, who.actor, item.id, moment),
         "actions": actions,
     }
+
+
+@require_POST
+@acting.signed_in
+def environment_tighten(request: HttpRequest, project: str, environment: str) -> HttpResponseBase:
+    """Make one environment stricter than its tier."""
+    who = acting.person(request)
+    state = acting.project_or_404(who, project)
+    item = _environment_or_404(state, environment)
+    form = TightenForm(item, request.POST)
+    if form.is_valid():
+        control, value = form.cleaned_data["what"].split("=")
+        body = {"environment": environment, "control": control, "value": value, "reason": form.cleaned_data["reason"]}
+        done = reverse("environment", args=[project, environment])
+        return acting.submit(request, Act("environment.tighten", project, body), done=done, message="It is stricter now.")
+    bound = {name: ReasonForm(auto_id=f"{name}_%s") for name in REASONED}
+    offers = _offers(state, item, who, bound, listeners.place(request))
+    context = {**_context(state, item), **offers, "tighten": form, "failed": form}
+    return render(request, "environments/environment.html", context, status=400)
 
 
 @acting.signed_in
@@ -171,6 +205,7 @@ urlpatterns = [
     path(f"{PLACE}/new", environment_new, name="environment_new"),
     path(f"{PLACE}/<slug:environment>", environment, name="environment"),
     path(f"{PLACE}/<slug:environment>/probe", environment_probe, name="environment_probe"),
+    path(f"{PLACE}/<slug:environment>/tighten", environment_tighten, name="environment_tighten"),
     path(f"{PLACE}/<slug:environment>/attestation", environment_attestation, name="environment_attestation"),
     path(f"{PLACE}/<slug:environment>/desktop", environment_desktop, name="environment_desktop"),
 ]

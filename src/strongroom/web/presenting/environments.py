@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from strongroom.domain.environment import SETTABLE
 from strongroom.domain.project import Environment, Project
 from strongroom.policy.tiers import controls_for, matrix
 from strongroom.web.presenting.words import size, spoken, when
@@ -22,8 +23,11 @@ STATE_WORDS = {"broken": "Broken", "unknown": "Unknown", "holds": "Holds", "know
 
 @dataclass(frozen=True)
 class ControlRow:
+    """``tier_value`` is the tier's own where it is stricter here, else empty."""
+
     name: str
     value: str
+    tier_value: str
     enforcer: str
     source: str
 
@@ -48,13 +52,29 @@ class VolumeRow:
     state: str
 
 
-def control_rows(tier: int) -> tuple[ControlRow, ...]:
-    """Every control of a tier with the one who enforces it."""
-    rules = matrix()
+def control_rows(environment: Environment) -> tuple[ControlRow, ...]:
+    """Every control of an environment with the one who enforces it."""
+    rules, tier = matrix(), controls_for(environment.tier)
     return tuple(
-        ControlRow(spoken(name), spoken(value), ENFORCER_WORDS[rules[name].enforcer], rules[name].source)
-        for name, value in controls_for(tier).items()
+        ControlRow(
+            spoken(name),
+            spoken(value),
+            spoken(tier[name]) if name in environment.tightened else "",
+            ENFORCER_WORDS[rules[name].enforcer],
+            rules[name].source,
+        )
+        for name, value in environment.controls.items()
     )
+
+
+def stricter_values(environment: Environment) -> list[tuple[str, str]]:
+    """What one environment could still be tightened to: ``control=value`` and words."""
+    return [
+        (f"{name}={value}", f"{spoken(name)}: {spoken(value).lower()} (now {spoken(environment.controls[name]).lower()})")
+        for name in SETTABLE
+        for value in matrix()[name].scale
+        if matrix()[name].strictness(value) > matrix()[name].strictness(environment.controls[name])
+    ]
 
 
 def probe_cells(results: tuple[Mapping[str, Any], ...]) -> tuple[ProbeCell, ...]:

@@ -66,6 +66,8 @@ ACT_WORDS = {
     "environment.suspend": "Environment suspended",
     "environment.broken": "Environment suspended by a probe",
     "environment.resume": "Environment resumed",
+    "environment.rebuild": "Environment built anew",
+    "environment.tighten": "Environment made stricter",
     "environment.destroy": "Destruction of environment ordered",
     "environment.destroyed": "Environment destroyed",
     "environment.probe": "Probes asked for",

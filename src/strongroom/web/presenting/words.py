@@ -30,6 +30,7 @@ STATES = {
     "withdrawn": Tag("Withdrawn", "grey"),
     "running": Tag("Running", "green"),
     "suspended": Tag("Suspended", "red"),
+    "rebuilding": Tag("Being built anew", "yellow"),
     "failed": Tag("Failed", "red"),
     "ending": Tag("Being destroyed", "yellow"),
     "destroyed": Tag("Destroyed", "grey"),
@@ -44,7 +45,9 @@ STATES = {
     "open": Tag("Open", "green"),
     "closing": Tag("Closing", "yellow"),
 }
-PASSING = frozenset({"preparing", "sealing", "mounting", "ending", "freezing", "checking", "releasing", "closing"})
+PASSING = frozenset(
+    {"preparing", "rebuilding", "sealing", "mounting", "ending", "freezing", "checking", "releasing", "closing"}
+)
 
 ANSWER_WORDS = {"yes": "Yes", "no": "No", "not_sure": "Not sure"}
 
