@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import time
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom import ledger
 from strongroom.layout import Layout
+from strongroom.operate import foreign
 from strongroom.operate.control import ControlFailed
 
 APP_KEY = "app-ledger.pub"
@@ -33,7 +33,7 @@ def _app_key_line(layout: Layout) -> str:
 
 def _await_checkpoint(database: Path) -> None:
     """Wait until all that stands in a log now is signed, a few seconds at most: a running sequencer signs each second."""
-    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+    with foreign.database(database) as connection:
         size = ledger.size(connection.execute)
         ends = time.monotonic() + CHECKPOINT_SECONDS
         while time.monotonic() < ends:
@@ -44,14 +44,11 @@ def _await_checkpoint(database: Path) -> None:
 
 
 def _export_one(database: Path, key_line: str, path: Path) -> ledger.Exported:
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    try:
+    with foreign.database(database) as connection:
         connection.execute("BEGIN")
         if ledger.size(connection.execute) == 0:
             raise ValueError("nothing has been recorded in it")
         return ledger.export(connection.execute, path, ledger.read_key_line(key_line)[1])
-    finally:
-        connection.close()
 
 
 def export(layout: Layout, folder: Path) -> list[str]:

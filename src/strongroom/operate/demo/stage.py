@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from typing import Any
 from strongroom.domain.acts import Entry
 from strongroom.domain.project import Project, fold
 from strongroom.layout import Layout
+from strongroom.operate import foreign
 from strongroom.operate.demo.person import PageError, Person, Refused
 from strongroom.orders.client import Warden
 
@@ -100,9 +99,7 @@ class Stage:
 
     def _shown(self) -> bool:
         """Whether the pages show all that is on record: the worker takes it over within a second."""
-        with contextlib.closing(
-            sqlite3.connect(f"file:{self.layout.state_of('web')}/web.sqlite3?mode=ro", uri=True)
-        ) as db:
+        with foreign.database(self.layout.state_of("web") / "web.sqlite3") as db:
             newest = db.execute("SELECT MAX(seq) FROM records_event").fetchone()[0] or 0
         return bool(newest >= self.entries()[-1].seq)
 
